@@ -1,0 +1,73 @@
+//! The routes of the bench, as a Dunlin function: what the native peers in
+//! `bench/src/server.rs` do, and no more.
+
+#[path = "../../src/work.rs"]
+mod work;
+
+use std::time::Duration;
+
+use dunlin::prelude::*;
+use serde::Deserialize;
+
+use crate::work::{Order, count_primes};
+
+/// A constant answer.
+#[get("/hello")]
+async fn hello() -> &'static str {
+    "hello"
+}
+
+#[derive(Deserialize)]
+struct Nap {
+    ms: u64,
+}
+
+/// Waits.
+#[get("/sleep")]
+async fn sleep(Query(nap): Query<Nap>) -> &'static str {
+    dunlin::sleep(Duration::from_millis(nap.ms)).await;
+    "slept"
+}
+
+#[derive(Deserialize)]
+struct Range {
+    below: u32,
+}
+
+/// Counts primes, declared as CPU work should be.
+#[get("/cpu")]
+fn cpu(Query(range): Query<Range>) -> String {
+    count_primes(range.below).to_string()
+}
+
+/// Counts primes, declared `async fn` by mistake.
+#[get("/cpu-async")]
+async fn cpu_async(Query(range): Query<Range>) -> String {
+    count_primes(range.below).to_string()
+}
+
+#[derive(Deserialize)]
+struct Upstream {
+    url: String,
+}
+
+/// Calls the upstream three times at once and sums the lengths of its answers.
+#[get("/fanout")]
+async fn fanout(Query(upstream): Query<Upstream>) -> Result<String, Error> {
+    let length = || length(&upstream.url);
+    let (a, b, c) = dunlin::join!(length(), length(), length());
+    Ok((a? + b? + c?).to_string())
+}
+
+async fn length(url: &str) -> Result<usize, Error> {
+    let answer = dunlin::fetch::get(url).send().await?;
+    Ok(answer.bytes().await?.len())
+}
+
+/// Parses an order and serialises it again.
+#[post("/echo")]
+async fn echo(Json(order): Json<Order>) -> Json<Order> {
+    Json(order)
+}
+
+dunlin::app![hello, sleep, cpu, cpu_async, fanout, echo];

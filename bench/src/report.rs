@@ -1,0 +1,248 @@
+//! How results are shown: tables for people, JSON lines for programs, both on
+//! standard output; progress goes to standard error.
+
+use comfy_table::{CellAlignment, presets};
+use serde::Serialize;
+
+use crate::{args::Output, peer::BASELINE, scenario::Scenario, scenario::Shape, summary::Sample};
+
+/// One scenario's results.
+pub(crate) struct Table {
+    pub(crate) scenario: &'static Scenario,
+    pub(crate) rows: Vec<Row>,
+}
+
+/// One peer's.
+pub(crate) struct Row {
+    pub(crate) peer: &'static str,
+    pub(crate) median: Sample,
+}
+
+/// Tells the person at the terminal what is going on.
+pub(crate) fn note(text: &str) {
+    eprintln!("{text}");
+}
+
+#[expect(clippy::print_stdout, reason = "the bench's results are its output")]
+pub(crate) fn print(tables: &[Table], output: Output) {
+    for table in tables {
+        match output {
+            Output::Tables => println!("{}", table.text()),
+            Output::JsonLines => {
+                for row in &table.rows {
+                    println!("{}", table.json_line(row));
+                }
+            }
+        }
+    }
+}
+
+/// One line of `--json`. Ratios are this peer's figure over the baseline's,
+/// and absent when that was not measured.
+#[derive(Serialize)]
+struct JsonLine<'a> {
+    scenario: &'a str,
+    peer: &'a str,
+    rps: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+    cpu_us: f64,
+    rss_mib: f64,
+    errors: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rps_ratio: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cpu_ratio: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idle_p50_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hog_rps: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hog_rps_ratio: Option<f64>,
+}
+
+impl Table {
+    fn json_line(&self, row: &Row) -> String {
+        let median = &row.median;
+        let mixed = median.mixed.as_ref();
+        let line = JsonLine {
+            scenario: self.scenario.name,
+            peer: row.peer,
+            rps: rounded(median.rps),
+            p50_ms: rounded(median.p50_ms),
+            p99_ms: rounded(median.p99_ms),
+            cpu_us: rounded(median.cpu_us),
+            rss_mib: rounded(median.rss_mib),
+            errors: median.errors,
+            rps_ratio: self.ratio(row, RPS).map(rounded),
+            cpu_ratio: self.ratio(row, CPU).map(rounded),
+            idle_p50_ms: mixed.map(|mixed| rounded(mixed.idle_p50_ms)),
+            hog_rps: mixed.map(|mixed| rounded(mixed.hog_rps)),
+            hog_rps_ratio: self.ratio(row, HOG_RPS).map(rounded),
+        };
+        serde_json::to_string(&line).expect("a line is strings and finite numbers")
+    }
+
+    fn text(&self) -> String {
+        let columns = columns(self.scenario.shape);
+        let mut table = comfy_table::Table::new();
+        table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+        table
+            .set_header(std::iter::once("peer").chain(columns.iter().map(|(heading, _)| *heading)));
+        for row in &self.rows {
+            let cells = columns.iter().map(|(_, cell)| cell(self, row));
+            table.add_row(std::iter::once(row.peer.to_owned()).chain(cells));
+        }
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        let Scenario { name, about, .. } = self.scenario;
+        format!("{name}: {about}\n{table}\n")
+    }
+
+    /// `row`'s figure over the baseline's.
+    fn ratio(&self, row: &Row, figure: Figure) -> Option<f64> {
+        let baseline = self.rows.iter().find(|row| row.peer == BASELINE)?;
+        let baseline = figure(&baseline.median)?;
+        (baseline > 0.0).then_some(figure(&row.median)? / baseline)
+    }
+}
+
+type Figure = fn(&Sample) -> Option<f64>;
+const RPS: Figure = |sample| Some(sample.rps);
+const P50: Figure = |sample| Some(sample.p50_ms);
+const CPU: Figure = |sample| Some(sample.cpu_us);
+const HOG_RPS: Figure = |sample| sample.mixed.as_ref().map(|mixed| mixed.hog_rps);
+
+type Column = (&'static str, fn(&Table, &Row) -> String);
+
+/// What the table of a scenario shows: a mixed load is about latency and what
+/// the hogs keep, a start about its length, all else about throughput and cost.
+fn columns(shape: Shape) -> &'static [Column] {
+    const P99: Column = ("p99 ms", |_, row| number(row.median.p99_ms));
+    const MEMORY: Column = ("peak MiB", |_, row| number(row.median.rss_mib));
+    const ERRORS: Column = ("errors", |_, row| row.median.errors.to_string());
+    match shape {
+        Shape::Steady(_) => &[
+            ("req/s", |_, row| number(row.median.rps)),
+            ("× native", |table, row| ratio(table.ratio(row, RPS))),
+            ("p50 ms", |_, row| number(row.median.p50_ms)),
+            P99,
+            ("CPU µs/req", |_, row| number(row.median.cpu_us)),
+            ("× native", |table, row| ratio(table.ratio(row, CPU))),
+            MEMORY,
+            ERRORS,
+        ],
+        Shape::Mixed { .. } => &[
+            ("idle p50 ms", |_, row| {
+                mixed(row, |mixed| mixed.idle_p50_ms)
+            }),
+            ("p50 ms", |_, row| number(row.median.p50_ms)),
+            ("× native", |table, row| ratio(table.ratio(row, P50))),
+            P99,
+            ("req/s", |_, row| number(row.median.rps)),
+            ("hog req/s", |_, row| mixed(row, |mixed| mixed.hog_rps)),
+            ("× native", |table, row| ratio(table.ratio(row, HOG_RPS))),
+            MEMORY,
+            ERRORS,
+        ],
+        Shape::Start => &[
+            ("p50 ms", |_, row| number(row.median.p50_ms)),
+            ("× native", |table, row| ratio(table.ratio(row, P50))),
+            ("longest ms", |_, row| number(row.median.p99_ms)),
+            ("CPU ms", |_, row| number(row.median.cpu_us / 1e3)),
+            MEMORY,
+        ],
+    }
+}
+
+fn mixed(row: &Row, figure: fn(&crate::summary::MixedSample) -> f64) -> String {
+    row.median
+        .mixed
+        .as_ref()
+        .map(figure)
+        .map_or_else(nothing, number)
+}
+
+fn ratio(value: Option<f64>) -> String {
+    value.map_or_else(nothing, |value| format!("{value:.2}"))
+}
+
+fn nothing() -> String {
+    "–".to_owned()
+}
+
+/// Three significant digits or so: more would be noise.
+fn number(value: f64) -> String {
+    match value.abs() {
+        100.0.. => format!("{value:.0}"),
+        10.0.. => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{scenario, summary::MixedSample};
+
+    fn table(scenario: &str, peers: &[(&'static str, f64)]) -> Table {
+        Table {
+            scenario: scenario::select(&[scenario.to_owned()]).unwrap()[0],
+            rows: peers
+                .iter()
+                .map(|&(peer, rps)| Row {
+                    peer,
+                    median: Sample {
+                        rps,
+                        p50_ms: 0.61,
+                        p99_ms: 1.2345,
+                        cpu_us: 9.5,
+                        rss_mib: 24.0,
+                        errors: 0,
+                        mixed: scenario.starts_with("mixed").then_some(MixedSample {
+                            idle_p50_ms: 10.0,
+                            hog_rps: rps / 100.0,
+                        }),
+                    },
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn a_json_line_has_the_documented_fields() {
+        let table = table("hello", &[(BASELINE, 100_000.0), ("dunlin", 70_000.0)]);
+        assert_eq!(
+            table.json_line(&table.rows[1]),
+            r#"{"scenario":"hello","peer":"dunlin","rps":70000.0,"p50_ms":0.61,"p99_ms":1.235,"cpu_us":9.5,"rss_mib":24.0,"errors":0,"rps_ratio":0.7,"cpu_ratio":1.0}"#
+        );
+    }
+
+    #[test]
+    fn ratios_need_the_baseline() {
+        let table = table("mixed-sleep", &[("dunlin", 70_000.0)]);
+        assert!(!table.json_line(&table.rows[0]).contains("ratio"));
+        assert!(table.text().contains('–'));
+    }
+
+    #[test]
+    fn a_mixed_table_shows_what_the_hogs_keep() {
+        let table = table("mixed-sleep", &[(BASELINE, 1_000.0), ("dunlin", 950.0)]);
+        let text = table.text();
+        let dunlin = text.lines().find(|line| line.contains("dunlin")).unwrap();
+        assert!(dunlin.contains("9.50"), "{text}");
+        assert!(dunlin.contains("0.95"), "{text}");
+    }
+
+    #[test]
+    fn numbers_show_about_three_digits() {
+        assert_eq!(number(98_765.4), "98765");
+        assert_eq!(number(13.74), "13.7");
+        assert_eq!(number(0.614), "0.61");
+    }
+}

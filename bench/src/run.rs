@@ -1,0 +1,335 @@
+//! The order of a run: scenario by scenario, round by round, peer by peer. A
+//! peer has the machine to itself while it is measured.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::atomic::{AtomicU16, Ordering::Relaxed},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail, ensure};
+
+use crate::{
+    args::{OnUnavailable, Plan},
+    load::{Generator, Tally},
+    peer::{Launch, Peer},
+    process::Server,
+    report::{Row, Table, note},
+    request::{Route, Target},
+    response::{Parsed, parse},
+    scenario::{Scenario, Shape, Traffic},
+    summary::{MixedSample, Sample, median, summarise},
+    upstream,
+};
+
+/// Caches settle, pools fill, busy routes are learned. At most: a window that is
+/// shorter says that precision does not matter.
+const WARM_UP: Duration = Duration::from_millis(1_500);
+/// The probe of a mixed scenario is measured alone for so long.
+const IDLE_WINDOW: Duration = Duration::from_secs(1);
+const READY_WITHIN: Duration = Duration::from_secs(30);
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// Between two attempts at a server that does not answer yet.
+const READY_POLL: Duration = Duration::from_micros(300);
+/// Most starts that one round measures.
+const STARTS: usize = 20;
+
+/// What a run brought.
+pub(crate) struct Outcome {
+    pub(crate) tables: Vec<Table>,
+    pub(crate) failures: usize,
+}
+
+/// A peer that is ready to run.
+struct Contender {
+    peer: &'static Peer,
+    launch: Launch,
+}
+
+/// Where a bench is while it measures.
+struct Course {
+    upstream: SocketAddr,
+    window: Duration,
+    warm_up: Duration,
+}
+
+pub(crate) fn run(plan: &Plan) -> anyhow::Result<Outcome> {
+    let contenders = prepare(plan)?;
+    let course = Course {
+        upstream: upstream::start()?,
+        window: plan.window,
+        warm_up: WARM_UP.min(plan.window),
+    };
+    let mut outcome = Outcome {
+        tables: Vec::new(),
+        failures: 0,
+    };
+    for scenario in &plan.scenarios {
+        let mut samples = vec![Vec::new(); contenders.len()];
+        for round in 1..=plan.rounds {
+            for (contender, samples) in contenders.iter().zip(&mut samples) {
+                let name = contender.peer.name;
+                note(&format!(
+                    "{}, round {round} of {}, {name}",
+                    scenario.name, plan.rounds
+                ));
+                match course.measure(scenario, &contender.launch) {
+                    Ok(sample) => samples.push(sample),
+                    Err(error) => {
+                        outcome.failures += 1;
+                        note(&format!("failed: {name} in {}: {error:#}", scenario.name));
+                    }
+                }
+            }
+        }
+        let rows = contenders.iter().zip(&samples);
+        outcome.tables.push(Table {
+            scenario,
+            rows: rows
+                .filter_map(|(contender, samples)| {
+                    Some(Row {
+                        peer: contender.peer.name,
+                        median: summarise(samples)?,
+                    })
+                })
+                .collect(),
+        });
+    }
+    Ok(outcome)
+}
+
+fn prepare(plan: &Plan) -> anyhow::Result<Vec<Contender>> {
+    let mut contenders = Vec::new();
+    for peer in &plan.peers {
+        match (peer.prepare(), plan.on_unavailable) {
+            (Ok(launch), _) => contenders.push(Contender { peer, launch }),
+            (Err(error), OnUnavailable::Skip) => {
+                note(&format!("skipped: {}: {error:#}", peer.name));
+            }
+            (Err(error), OnUnavailable::Fail) => {
+                return Err(error.context(format!("peer `{}` cannot run here", peer.name)));
+            }
+        }
+    }
+    Ok(contenders)
+}
+
+impl Course {
+    fn measure(&self, scenario: &Scenario, launch: &Launch) -> anyhow::Result<Sample> {
+        if let Shape::Start = scenario.shape {
+            return self.starts(launch);
+        }
+        let (mut server, target) = self.start(launch)?;
+        let sample = wait_ready(&mut server, &target).and_then(|_| match scenario.shape {
+            Shape::Steady(traffic) => self.steady(&server, &target, traffic),
+            Shape::Mixed { probe, hogs } => self.mixed(&server, &target, probe, hogs),
+            Shape::Start => bail!("measured above"),
+        });
+        let sample = sample.with_context(|| format!("server said: {}", server.last_words()));
+        server.stop();
+        sample
+    }
+
+    /// Spawns the peer.
+    fn start(&self, launch: &Launch) -> anyhow::Result<(Server, Target)> {
+        let address = free_address()?;
+        let server = Server::spawn(launch.command(address.port()))?;
+        let target = Target {
+            address,
+            mount: launch.mount,
+            upstream: self.upstream,
+        };
+        Ok((server, target))
+    }
+
+    fn steady(&self, server: &Server, target: &Target, traffic: Traffic) -> anyhow::Result<Sample> {
+        check_answer(target, traffic.route)?;
+        let load = begin(target, traffic)?;
+        thread::sleep(self.warm_up);
+        let ([tally], cpu) = window(server, [&load], self.window);
+        load.stop();
+        sample(server, &tally, tally.answered, cpu, None)
+    }
+
+    fn mixed(
+        &self,
+        server: &Server,
+        target: &Target,
+        probe: Traffic,
+        hogs: Traffic,
+    ) -> anyhow::Result<Sample> {
+        check_answer(target, probe.route)?;
+        check_answer(target, hogs.route)?;
+        let probe = begin(target, probe)?;
+        thread::sleep(self.warm_up);
+        let ([idle], _) = window(server, [&probe], IDLE_WINDOW);
+        let hogs = begin(target, hogs)?;
+        thread::sleep(self.warm_up);
+        let ([probed, hogged], cpu) = window(server, [&probe, &hogs], self.window);
+        hogs.stop();
+        probe.stop();
+        let mixed = MixedSample {
+            idle_p50_ms: quantile_ms(&idle, 0.5),
+            hog_rps: per_second(&hogged),
+        };
+        let mut sample = sample(
+            server,
+            &probed,
+            probed.answered + hogged.answered,
+            cpu,
+            Some(mixed),
+        )?;
+        note_errors(&hogged);
+        sample.errors += hogged.errors;
+        Ok(sample)
+    }
+
+    /// Starts and stops the peer as often as the window allows, at least three
+    /// times, after one start that brings its files into memory.
+    fn starts(&self, launch: &Launch) -> anyhow::Result<Sample> {
+        let (mut lengths, mut cpu, mut rss) = (Vec::new(), Vec::new(), Vec::new());
+        let began = Instant::now();
+        for number in 0..=STARTS {
+            let (mut server, target) = self.start(launch)?;
+            let ready = wait_ready(&mut server, &target)
+                .with_context(|| format!("server said: {}", server.last_words()))?;
+            if number > 0 {
+                lengths.push(ready.as_secs_f64() * 1e3);
+                cpu.push(server.cpu_time_of_live_threads().as_secs_f64() * 1e6);
+                rss.push(server.peak_resident_mib());
+            }
+            server.stop();
+            if number >= 3 && began.elapsed() > self.window {
+                break;
+            }
+        }
+        let longest = lengths.iter().copied().fold(0.0, f64::max);
+        let p50_ms = median(lengths).context("at least three starts")?;
+        Ok(Sample {
+            rps: 1e3 / p50_ms,
+            p50_ms,
+            p99_ms: longest,
+            cpu_us: median(cpu).context("at least three starts")?,
+            rss_mib: median(rss).context("at least three starts")?,
+            errors: 0,
+            mixed: None,
+        })
+    }
+}
+
+/// An address that nobody listens on. Its port lies below the range from which
+/// the kernel takes the ports of outgoing connections: a poll of a server that
+/// is not there yet could otherwise connect to itself.
+fn free_address() -> anyhow::Result<SocketAddr> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 10_000 + std::process::id() % 10_000;
+    for _ in 0..1_000 {
+        let port = u16::try_from(first)? + NEXT.fetch_add(1, Relaxed) % 10_000;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    bail!("found no free port from {first} on")
+}
+
+fn begin(target: &Target, traffic: Traffic) -> anyhow::Result<Generator> {
+    Generator::start(
+        target.address,
+        traffic.route.bytes(target),
+        traffic.connections,
+    )
+}
+
+/// Opens the loads' windows for `length`; returns what they saw and the CPU
+/// time that the server took meanwhile.
+fn window<const N: usize>(
+    server: &Server,
+    loads: [&Generator; N],
+    length: Duration,
+) -> ([Tally; N], Duration) {
+    let before = server.cpu_time();
+    let open = loads.map(|load| (load, load.open_window()));
+    thread::sleep(length);
+    let tallies = open.map(|(load, window)| load.close_window(window));
+    (tallies, server.cpu_time().saturating_sub(before))
+}
+
+fn sample(
+    server: &Server,
+    tally: &Tally,
+    answered: u64,
+    cpu: Duration,
+    mixed: Option<MixedSample>,
+) -> anyhow::Result<Sample> {
+    note_errors(tally);
+    ensure!(tally.answered > 0, "not one request was answered");
+    Ok(Sample {
+        rps: per_second(tally),
+        p50_ms: quantile_ms(tally, 0.5),
+        p99_ms: quantile_ms(tally, 0.99),
+        cpu_us: cpu.as_secs_f64() * 1e6 / answered as f64,
+        rss_mib: server.peak_resident_mib(),
+        errors: tally.errors,
+        mixed,
+    })
+}
+
+fn note_errors(tally: &Tally) {
+    if let Some(first) = &tally.first_error {
+        note(&format!("{} errors, the first: {first}", tally.errors));
+    }
+}
+
+fn per_second(tally: &Tally) -> f64 {
+    tally.answered as f64 / tally.window.as_secs_f64()
+}
+
+fn quantile_ms(tally: &Tally, quantile: f64) -> f64 {
+    tally.latency_us.value_at_quantile(quantile) as f64 / 1e3
+}
+
+/// Asks for hello until the answer is right; returns how old the server is by
+/// then.
+fn wait_ready(server: &mut Server, target: &Target) -> anyhow::Result<Duration> {
+    loop {
+        let answer = check_answer(target, Route::Hello);
+        let age = server.age();
+        match answer {
+            Ok(()) => return Ok(age),
+            Err(_) if !server.is_running() => bail!("it ended before it answered"),
+            Err(error) if age > READY_WITHIN => {
+                return Err(error.context(format!("not ready within {READY_WITHIN:?}")));
+            }
+            Err(_) => thread::sleep(READY_POLL),
+        }
+    }
+}
+
+/// One request on a connection of its own. A peer that answers wrongly is not
+/// worth measuring.
+fn check_answer(target: &Target, route: Route) -> anyhow::Result<()> {
+    let mut stream = TcpStream::connect(target.address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(ANSWER_WITHIN))?;
+    stream.write_all(&route.bytes(target))?;
+    let mut buffer = Vec::new();
+    let mut part = [0; 4096];
+    loop {
+        let read = stream.read(&mut part)?;
+        ensure!(read > 0, "{route:?}: closed before the answer was whole");
+        buffer.extend_from_slice(&part[..read]);
+        let mut body = Vec::new();
+        let parsed = parse(&buffer, |data| body.extend_from_slice(data))?;
+        if let Parsed::Whole { status, .. } = parsed {
+            ensure!(
+                (200..300).contains(&status),
+                "{route:?}: status {status}: {}",
+                String::from_utf8_lossy(&body)
+            );
+            return route.check(&body).with_context(|| format!("{route:?}"));
+        }
+    }
+}

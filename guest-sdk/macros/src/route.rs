@@ -1,0 +1,308 @@
+//! `#[get("/path")]` and its siblings.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Error, FnArg, ItemFn, LitStr, Meta, Result, ReturnType, Type, parse2};
+
+use crate::template::{self, Segment};
+
+/// The function, unchanged, and beside it a type of the same name that
+/// describes the route. (Types and functions have namespaces of their own, so
+/// whoever imports one imports both.)
+pub(crate) fn expand(method: &str, arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let original = item.clone();
+    let route = parse2::<ItemFn>(item)
+        .map_err(|error| {
+            let place = format!("#[{}] stands above a function", method.to_lowercase());
+            Error::new(error.span(), place)
+        })
+        .and_then(|function| expand_route(method, arguments, &function));
+    match route {
+        Ok(route) => quote!(#original #route),
+        Err(error) => {
+            // The function stays, so that the rest of the file still compiles.
+            let error = error.into_compile_error();
+            quote!(#original #error)
+        }
+    }
+}
+
+fn expand_route(method: &str, arguments: TokenStream, function: &ItemFn) -> Result<TokenStream> {
+    let path = path(method, arguments)?;
+    let segments = template::parse(&path)?;
+    let types = argument_types(function)?;
+    check_path_arguments(&path, &segments, &types)?;
+
+    let name = &function.sig.ident;
+    let visibility = &function.vis;
+    let text = name.to_string();
+    let text = text.strip_prefix("r#").unwrap_or(&text);
+    let lane = match function.sig.asyncness {
+        Some(_) => quote!(Async),
+        None => quote!(Blocking),
+    };
+    let (summary, description) = documentation(function, text);
+    let segments = segments.iter().map(Segment::tokens);
+    let call = call(function, &types);
+
+    Ok(quote! {
+        #[doc(hidden)]
+        #[allow(non_camel_case_types)]
+        #visibility struct #name {}
+
+        impl ::dunlin::routing::Handler for #name {
+            const ROUTE: ::dunlin::routing::Route = ::dunlin::routing::Route {
+                method: #method,
+                path: #path,
+                segments: &[#(#segments),*],
+                lane: ::dunlin::routing::Lane::#lane,
+                name: #text,
+                summary: #summary,
+                description: #description,
+                call: |request| ::std::boxed::Box::pin(async move { #call }),
+            };
+        }
+    })
+}
+
+/// The attribute's one argument.
+fn path(method: &str, arguments: TokenStream) -> Result<LitStr> {
+    let attribute = method.to_lowercase();
+    if arguments.is_empty() {
+        return Err(template::at_attribute(&format!(
+            "which path? write `#[{attribute}(\"/items/{{id}}\")]`"
+        )));
+    }
+    let mut parts = arguments.clone().into_iter();
+    let first: TokenStream = parts.by_ref().take(1).collect();
+    let path = parse2::<LitStr>(first).map_err(|error| {
+        Error::new(
+            error.span(),
+            format!("the path is a string: write `#[{attribute}(\"/items/{{id}}\")]`"),
+        )
+    })?;
+    // A comma, then what no version of this attribute knows yet.
+    let more: TokenStream = parts.skip(1).collect();
+    if more.is_empty() {
+        return Ok(path);
+    }
+    Err(Error::new_spanned(
+        more.clone(),
+        format!("unknown argument `{more}`: `#[{attribute}(…)]` takes the path and nothing else"),
+    ))
+}
+
+fn argument_types(function: &ItemFn) -> Result<Vec<&Type>> {
+    if let Some(parameter) = function.sig.generics.params.first() {
+        return Err(Error::new_spanned(
+            parameter,
+            "a handler cannot be generic: the host calls it, and would not know with which type",
+        ));
+    }
+    function
+        .sig
+        .inputs
+        .iter()
+        .map(|argument| match argument {
+            FnArg::Typed(argument) => Ok(&*argument.ty),
+            FnArg::Receiver(receiver) => Err(Error::new_spanned(
+                receiver,
+                "a handler is a free function: move it out of the `impl` block",
+            )),
+        })
+        .collect()
+}
+
+/// What the names tell: a parameter that nothing takes is a mistake, and so is
+/// a tuple of the wrong length. Arguments of unknown types may take anything.
+fn check_path_arguments(path: &LitStr, segments: &[Segment], types: &[&Type]) -> Result<()> {
+    let params = template::params(segments);
+    let Some(argument) = types.iter().find(|ty| last_name(ty).as_deref() == Some("Path")) else {
+        let known = ["Query", "Json", "Headers", "HeaderMap", "Method", "Body", "String", "Vec"];
+        let unclaimed = types
+            .iter()
+            .all(|ty| last_name(ty).is_some_and(|name| known.contains(&name.as_str())));
+        return match params.as_slice() {
+            [name] if unclaimed => Err(Error::new(
+                path.span(),
+                format!("nothing takes `{{{name}}}`: add the argument `Path({name}): Path<String>`"),
+            )),
+            [_, _, ..] if unclaimed => {
+                let names = params.join(", ");
+                let strings = vec!["String"; params.len()].join(", ");
+                Err(Error::new(
+                    path.span(),
+                    format!(
+                        "nothing takes the path's parameters: add the argument \
+                         `Path(({names})): Path<({strings})>`"
+                    ),
+                ))
+            }
+            _ => Ok(()),
+        };
+    };
+    if params.is_empty() {
+        return Err(Error::new_spanned(
+            argument,
+            format!("the path \"{}\" has no parameters: write one as `{{name}}`", path.value()),
+        ));
+    }
+    match path_type(argument) {
+        Some(Type::Tuple(tuple)) if !tuple.elems.is_empty() && tuple.elems.len() != params.len() => {
+            Err(Error::new_spanned(
+                tuple,
+                format!(
+                    "{} types for {} parameters: the path has `{{{}}}`",
+                    tuple.elems.len(),
+                    params.len(),
+                    params.join("}`, `{")
+                ),
+            ))
+        }
+        Some(ty) if params.len() > 1 && is_scalar(ty) => Err(Error::new_spanned(
+            ty,
+            format!(
+                "one type for {} parameters: take a tuple, `Path(({})): Path<(…)>`",
+                params.len(),
+                params.join(", ")
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The last name of a type's path: `Json` of `dunlin::extract::Json<T>`.
+fn last_name(ty: &Type) -> Option<String> {
+    match ty {
+        Type::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()),
+        _ => None,
+    }
+}
+
+/// The `T` of `Path<T>`.
+fn path_type(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ty else { return None };
+    let syn::PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments
+    else {
+        return None;
+    };
+    match arguments.args.first()? {
+        syn::GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    }
+}
+
+fn is_scalar(ty: &Type) -> bool {
+    const SCALARS: [&str; 17] = [
+        "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize",
+        "f32", "f64", "bool", "char", "String",
+    ];
+    last_name(ty).is_some_and(|name| SCALARS.contains(&name.as_str()))
+}
+
+/// Extracts every argument, so that one answer lists all that is wrong, then
+/// calls the function.
+fn call(function: &ItemFn, types: &[&Type]) -> TokenStream {
+    let name = &function.sig.ident;
+    let wait = function.sig.asyncness.map(|_| quote!(.await));
+    let answer_span = match &function.sig.output {
+        ReturnType::Default => function.sig.ident.span(),
+        ReturnType::Type(_, ty) => ty.span(),
+    };
+    let values: Vec<_> = (0..types.len()).map(|index| format_ident!("argument_{index}")).collect();
+    let answer = quote_spanned! {answer_span=>
+        ::dunlin::IntoResponse::into_response(#name(#(#values),*)#wait)
+    };
+    let Some((last, parts)) = types.split_last() else {
+        return quote! { let _: ::dunlin::Request = request; #answer };
+    };
+    let parts = parts.iter().zip(&values).map(|(ty, value)| {
+        quote_spanned! {ty.span()=>
+            let #value = extraction.part::<#ty>(&mut request).await;
+        }
+    });
+    let last_value = &values[values.len() - 1];
+    let last = quote_spanned! {last.span()=>
+        let #last_value = extraction.last::<#last, _>(request).await;
+    };
+    let mutable = (types.len() > 1).then(|| quote!(let mut request = request;));
+    quote! {
+        #mutable
+        let mut extraction = ::dunlin::__private::Extraction::new();
+        #(#parts)*
+        #last
+        let (#(::core::option::Option::Some(#values),)*) = (#(#values,)*) else {
+            return extraction.into_response();
+        };
+        #answer
+    }
+}
+
+/// Summary and description: the doc comment's first paragraph and the rest.
+/// Without a doc comment the summary is the function's name in words.
+fn documentation(function: &ItemFn, name: &str) -> (String, String) {
+    let lines: Vec<String> = function
+        .attrs
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("doc"))
+        .filter_map(|attribute| match &attribute.meta {
+            Meta::NameValue(doc) => match &doc.value {
+                syn::Expr::Lit(literal) => match &literal.lit {
+                    syn::Lit::Str(text) => Some(text.value()),
+                    _ => None,
+                },
+                _ => None,
+            },
+            _ => None,
+        })
+        .collect();
+    let text = lines
+        .iter()
+        .flat_map(|line| line.split('\n'))
+        .map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end())
+        .collect::<Vec<_>>()
+        .join("\n");
+    match text.trim().split_once("\n\n") {
+        Some((first, rest)) => (first.replace('\n', " "), rest.trim().to_owned()),
+        None if text.trim().is_empty() => (in_words(name), String::new()),
+        None => (text.trim().replace('\n', " "), String::new()),
+    }
+}
+
+/// `read_item` becomes `Read Item`, as FastAPI has it.
+fn in_words(name: &str) -> String {
+    name.split('_')
+        .filter(|word| !word.is_empty())
+        .map(|word| {
+            let (first, rest) = word.split_at(word.chars().next().map_or(0, char::len_utf8));
+            first.to_uppercase() + rest
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(source: &str) -> ItemFn {
+        syn::parse_str(source).unwrap()
+    }
+
+    #[test]
+    fn documentation_is_split_at_the_first_empty_line() {
+        let function = parsed(
+            "/// Reads\n/// one item.\n///\n/// At length.\n///\n/// And more.\nfn read_item() {}",
+        );
+        let (summary, description) = documentation(&function, "read_item");
+        assert_eq!(summary, "Reads one item.");
+        assert_eq!(description, "At length.\n\nAnd more.");
+    }
+
+    #[test]
+    fn without_documentation_the_name_is_the_summary() {
+        let (summary, description) = documentation(&parsed("fn read_item() {}"), "read_item");
+        assert_eq!((summary.as_str(), description.as_str()), ("Read Item", ""));
+    }
+}

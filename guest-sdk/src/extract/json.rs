@@ -1,0 +1,181 @@
+//! JSON bodies.
+
+use http::StatusCode;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use super::input::{self, At};
+use super::json_value::JsonInput;
+use super::problem::{Loc, Problem, input_text};
+use super::{BodyRejection, FromRequest, Invalid, Rejection};
+use crate::error::HttpError;
+use crate::headers::Headers;
+use crate::request::Request;
+
+/// A JSON body, or a JSON answer.
+///
+/// As an argument it asks for `content-type: application/json` (or
+/// `application/…+json`): without that, any web page could post to the
+/// function in its visitor's name. What it refuses, and how: [`JsonRejection`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Json<T>(pub T);
+
+/// Why a JSON body could not be taken.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum JsonRejection {
+    /// 415: the `content-type` is missing or is another.
+    ContentType,
+    /// 422 with `json_invalid` at `["body", position]`, in bytes from 0: it is
+    /// not JSON.
+    Syntax(Invalid),
+    /// 422 with every [`Problem`]: it is JSON, but not what the type asks for.
+    Data(Invalid),
+    /// 400: it ended early.
+    Body(BodyRejection),
+}
+
+impl From<JsonRejection> for Rejection {
+    fn from(rejection: JsonRejection) -> Self {
+        match rejection {
+            JsonRejection::ContentType => HttpError::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "The body must be JSON: send `content-type: application/json`",
+            )
+            .into(),
+            JsonRejection::Syntax(invalid) | JsonRejection::Data(invalid) => invalid.into(),
+            JsonRejection::Body(rejection) => rejection.into(),
+        }
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest for Json<T> {
+    type Rejection = JsonRejection;
+
+    async fn from_request(request: Request) -> Result<Self, JsonRejection> {
+        if !is_json(request.headers()) {
+            return Err(JsonRejection::ContentType);
+        }
+        let body = request.into_body().bytes().await;
+        let body = body.map_err(|error| JsonRejection::Body(error.into()))?;
+        parse(&body).map(Json)
+    }
+}
+
+fn is_json(headers: &Headers) -> bool {
+    let Some(content_type) = headers.get("content-type") else { return false };
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, JsonRejection> {
+    let error = match serde_json::from_slice(body) {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    if error.classify() != Category::Data {
+        return Err(JsonRejection::Syntax(syntax(body, &error).into()));
+    }
+    // serde_json stops at the first wrong value and does not say where it is.
+    // Reading once more, from a tree, finds them all.
+    let tree = match serde_json::from_slice(body) {
+        Ok(tree) => tree,
+        Err(error) => return Err(JsonRejection::Syntax(syntax(body, &error).into())),
+    };
+    input::read(|repairs| {
+        T::deserialize(JsonInput { value: &tree, at: &At::root("body"), repairs })
+    })
+    .map_err(JsonRejection::Data)
+}
+
+fn syntax(body: &[u8], error: &serde_json::Error) -> Problem {
+    // The text ends in ` at line 1 column 2`, which the position says better.
+    let text = error.to_string();
+    let text = text.split(" at line ").next().unwrap_or_default();
+    Problem {
+        kind: "json_invalid".into(),
+        loc: vec![Loc::Name("body".into()), Loc::Index(position(body, error))],
+        msg: "JSON decode error".into(),
+        input: "{}".into(),
+        ctx: Some(format!("{{\"error\":{}}}", input_text(text))),
+    }
+}
+
+/// Lines count from 1, columns from 1 (0 at a line's very start).
+fn position(body: &[u8], error: &serde_json::Error) -> usize {
+    if error.is_eof() {
+        return body.len();
+    }
+    let lines = body.split_inclusive(|byte| *byte == b'\n');
+    let before: usize = lines.take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
+    (before + error.column()).saturating_sub(1).min(body.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Deserialize, Debug, PartialEq)]
+    struct Item {
+        name: String,
+        price: f64,
+        #[serde(default)]
+        tags: Vec<Tag>,
+        size: Option<u8>,
+    }
+
+    #[derive(Deserialize, Debug, PartialEq)]
+    struct Tag {
+        id: u16,
+    }
+
+    fn told(body: &str) -> String {
+        match parse::<Item>(body.as_bytes()).unwrap_err() {
+            JsonRejection::Syntax(invalid) | JsonRejection::Data(invalid) => input::told(&invalid),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_right_is_read() {
+        let item = parse::<Item>(br#"{"name":"a","price":3,"tags":[{"id":1}]}"#).unwrap();
+        assert_eq!(item, Item { name: "a".into(), price: 3.0, tags: vec![Tag { id: 1 }], size: None });
+    }
+
+    #[test]
+    fn everything_wrong_is_told_at_once() {
+        let body = r#"{"price":"x","tags":[{"id":1},{"id":-1},{}],"size":256}"#;
+        assert_eq!(
+            told(body),
+            "float_type body.price; less_than_equal body.size; greater_than_equal body.tags.1.id; \
+             missing body.tags.2.id; missing body.name"
+        );
+        assert_eq!(told("[1]"), "model_attributes_type body");
+        assert_eq!(told(r#"{"name":null,"price":1}"#), "string_type body.name");
+    }
+
+    #[test]
+    fn what_is_no_json_has_a_position() {
+        assert_eq!(told("{\"name\": }"), "json_invalid body.9");
+        assert_eq!(told("{\n\"name\" 1}"), "json_invalid body.9");
+        assert_eq!(told("{"), "json_invalid body.1");
+        assert_eq!(told(""), "json_invalid body.0");
+        assert_eq!(told("{} x"), "json_invalid body.3");
+    }
+
+    #[test]
+    fn content_types() {
+        let with = |value: &str| {
+            let mut headers = Headers::new();
+            headers.append("content-type", value);
+            is_json(&headers)
+        };
+        assert!(with("application/json"));
+        assert!(with("Application/JSON; charset=utf-8"));
+        assert!(with("application/problem+json"));
+        assert!(!with("text/plain"));
+        assert!(!is_json(&Headers::new()));
+    }
+}

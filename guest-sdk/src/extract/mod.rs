@@ -1,0 +1,123 @@
+//! What a handler may take.
+//!
+//! | argument | is |
+//! |---|---|
+//! | [`Path<T>`] | the path's parameters: one value, a tuple, or a struct |
+//! | [`Query<T>`] | the query, as a struct; `Option`, `Vec` and serde's defaults do what they say |
+//! | [`Headers`](crate::Headers), [`HeaderMap`](http::HeaderMap), [`Method`](http::Method) | from the head |
+//! | [`Json<T>`] | the body, parsed; needs `content-type: application/json` |
+//! | `String`, `Vec<u8>` | the body, whole |
+//! | [`Body`](crate::Body) | the body, as it comes in |
+//! | [`Request`](crate::Request) | everything |
+//! | `Result<T, T::Rejection>` | any of these; the handler answers when it fails |
+//!
+//! Those that take the body ([`FromRequest`]) stand last, and there is at most
+//! one; all others are [`FromRequestParts`]. Both traits are for you to
+//! implement too.
+//!
+//! What is wrong with a request is told in one answer: a 422 whose body lists
+//! every [`Problem`], in the form that FastAPI's clients know.
+
+pub(crate) mod collect;
+mod input;
+mod json;
+mod json_value;
+mod path;
+mod problem;
+mod query;
+mod raw;
+mod text;
+
+pub use json::{Json, JsonRejection};
+pub use path::Path;
+pub use problem::{Invalid, Problem, Rejection};
+pub use query::Query;
+pub use raw::BodyRejection;
+
+use crate::request::{Parts, Request};
+
+/// An argument that is read off a request's head.
+///
+/// ```
+/// use dunlin::extract::FromRequestParts;
+/// use dunlin::prelude::*;
+///
+/// struct Token(String);
+///
+/// impl FromRequestParts for Token {
+///     type Rejection = HttpError;
+///
+///     async fn from_request_parts(parts: &mut dunlin::Parts) -> Result<Self, HttpError> {
+///         match parts.headers().get("x-token") {
+///             Some(token) => Ok(Token(token.to_owned())),
+///             None => Err(HttpError::new(StatusCode::UNAUTHORIZED, "X-Token header missing")),
+///         }
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be taken here",
+    label = "not read off a request's head",
+    note = "if it takes the body (`Json<T>`, `String`, `Vec<u8>`, `Body`, `Request`): it must be the last argument, and there can be only one such",
+    note = "if it is a type of your own: take it inside `Path<T>` or `Query<T>`, or implement `FromRequestParts` for it"
+)]
+pub trait FromRequestParts: Sized {
+    /// What to answer when it cannot be read: an [`Invalid`] is listed
+    /// together with other problems of the request, anything else is the
+    /// whole answer.
+    type Rejection: Into<Rejection>;
+
+    /// Reads it.
+    fn from_request_parts(
+        parts: &mut Parts,
+    ) -> impl Future<Output = Result<Self, Self::Rejection>>;
+}
+
+/// An argument that takes the whole request, body included; the last one.
+///
+/// `Via` tells the two ways apart in which a type can be an argument; leave it
+/// out when you implement the trait.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a handler's argument",
+    label = "not read off a request",
+    note = "arguments are `Path<T>`, `Query<T>` and `Json<T>` (each with `T: Deserialize`), `Headers`, `HeaderMap`, `Method`, `String`, `Vec<u8>`, `Body`, `Request`, and what implements `FromRequestParts` or `FromRequest`"
+)]
+pub trait FromRequest<Via = ViaRequest>: Sized {
+    /// What to answer when it cannot be read; as in [`FromRequestParts`].
+    type Rejection: Into<Rejection>;
+
+    /// Reads it.
+    fn from_request(request: Request) -> impl Future<Output = Result<Self, Self::Rejection>>;
+}
+
+/// Marks arguments that need the body.
+#[derive(Debug)]
+pub enum ViaRequest {}
+
+/// Marks arguments that need only the head.
+#[derive(Debug)]
+pub enum ViaParts {}
+
+impl<T: FromRequestParts> FromRequest<ViaParts> for T {
+    type Rejection = T::Rejection;
+
+    async fn from_request(mut request: Request) -> Result<Self, Self::Rejection> {
+        T::from_request_parts(request.parts_mut()).await
+    }
+}
+
+impl<T: FromRequestParts> FromRequestParts for Result<T, T::Rejection> {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts) -> Result<Self, Self::Rejection> {
+        Ok(T::from_request_parts(parts).await)
+    }
+}
+
+impl<T: FromRequest<ViaRequest>> FromRequest<ViaRequest> for Result<T, T::Rejection> {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request(request: Request) -> Result<Self, Self::Rejection> {
+        Ok(T::from_request(request).await)
+    }
+}

@@ -1,0 +1,175 @@
+//! Write functions for the Dunlin serverless host.
+//!
+//! ```
+//! use dunlin::prelude::*;
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Deserialize)]
+//! struct Page {
+//!     #[serde(default)]
+//!     limit: Option<u32>,
+//! }
+//!
+//! #[derive(Serialize)]
+//! struct Item {
+//!     id: u32,
+//!     limit: u32,
+//! }
+//!
+//! /// Reads one item.
+//! #[get("/items/{id}")]
+//! async fn read_item(Path(id): Path<u32>, Query(page): Query<Page>) -> Json<Item> {
+//!     Json(Item { id, limit: page.limit.unwrap_or(10) })
+//! }
+//!
+//! dunlin::app![read_item];
+//! # fn main() {
+//! # let answer = dunlin::testing::block_on(app().call(Request::get("/items/7?limit=3")));
+//! # assert_eq!(answer.status(), 200);
+//! # }
+//! ```
+//!
+//! - What a handler takes: [`extract`]. What it answers: [`IntoResponse`].
+//! - An `async fn` runs on the host's async lane, with thousands of others at
+//!   once; a plain `fn` runs on the blocking lane, where it may compute.
+//! - While it waits: [`sleep`], [`time::timeout`], [`join!`], [`fetch`].
+//! - The same app runs natively, in `cargo test`: [`App::call`].
+//!
+//! The component that `cargo build --target wasm32-wasip2` makes also exports
+//! `wasi:http/handler`, so it runs on other hosts too, as long as it does not
+//! use [`fetch`], which only Dunlin provides.
+
+// The attributes write `::dunlin::…`; this crate's own tests use them too.
+extern crate self as dunlin;
+
+pub mod body;
+mod env;
+mod error;
+pub mod extract;
+pub mod fetch;
+mod headers;
+mod json;
+mod request;
+mod respond;
+mod response;
+pub mod routing;
+pub mod time;
+
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
+#[cfg(not(target_arch = "wasm32"))]
+use native as platform;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
+
+#[cfg(target_arch = "wasm32")]
+mod wasm;
+#[cfg(target_arch = "wasm32")]
+use wasm as platform;
+
+pub use body::Body;
+pub use dunlin_macros::{delete, get, head, options, patch, post, put};
+pub use env::{VarError, var};
+pub use error::{Error, HttpError};
+pub use futures::future::join_all;
+pub use futures::join;
+pub use headers::Headers;
+pub use http;
+pub use request::{Parts, Request};
+pub use respond::{Html, IntoHeaders, IntoResponse};
+pub use response::Response;
+pub use routing::App;
+pub use time::sleep;
+
+/// Goes on with `work` after the response was sent.
+///
+/// The host's deadline for the invocation holds for this work too. What it
+/// answers is lost: write a log line if something went wrong.
+pub fn spawn(work: impl Future<Output = ()> + 'static) {
+    platform::spawn(work);
+}
+
+/// What nearly every function uses.
+pub mod prelude {
+    pub use crate::extract::{Json, Path, Query};
+    pub use crate::http::{HeaderMap, Method, StatusCode};
+    pub use crate::{
+        Body, Error, Headers, Html, HttpError, IntoResponse, Request, Response, delete, get, head,
+        options, patch, post, put,
+    };
+}
+
+/// What the macros' expansions name. Not for you: it changes without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::extract::collect::Extraction;
+    #[cfg(target_arch = "wasm32")]
+    pub use crate::wasm::{Component, Root, bindings};
+    #[cfg(target_arch = "wasm32")]
+    pub use wasip3;
+}
+
+/// Lists the app's routes, once, and makes the crate a component.
+///
+/// ```
+/// # use dunlin::prelude::*;
+/// #[get("/")]
+/// async fn hello() -> &'static str { "Hello!" }
+///
+/// dunlin::app![hello];
+/// # fn main() { assert_eq!(app().routes().len(), 1); }
+/// ```
+///
+/// It stands at the crate's root, once, and takes the functions by path:
+/// `app![hello, items::read, items::write]`; the longer form
+/// `app! { routes: [hello] }` is the same. It defines `pub fn app() -> App`,
+/// through which tests call the app natively.
+#[macro_export]
+macro_rules! app {
+    (routes: [$($route:path),* $(,)?] $(,)?) => {
+        $crate::app![$($route),*];
+    };
+    ($($route:path),* $(,)?) => {
+        /// The app that this crate serves; call it in tests.
+        #[must_use]
+        pub fn app() -> $crate::App {
+            const ROUTES: &[$crate::routing::Route] =
+                &[$(<$route as $crate::routing::Handler>::ROUTE),*];
+            const { $crate::routing::assert_distinct(ROUTES) }
+            $crate::App::new(ROUTES)
+        }
+
+        $crate::__export!(app);
+    };
+}
+
+/// Exports the component. Natively there is nothing to export.
+#[cfg(not(target_arch = "wasm32"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export {
+    ($app:path) => {};
+}
+
+/// Exports the component. The exported symbols must be in the final crate, or
+/// the linker may leave them out.
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export {
+    ($app:path) => {
+        const _: () = {
+            struct ThisApp;
+            impl $crate::__private::Root for ThisApp {
+                fn app() -> $crate::App {
+                    $app()
+                }
+            }
+            type ThisComponent = $crate::__private::Component<ThisApp>;
+            $crate::__private::bindings::export!(
+                ThisComponent with_types_in $crate::__private::bindings
+            );
+            $crate::__private::wasip3::http::service::export!(ThisComponent);
+        };
+    };
+}

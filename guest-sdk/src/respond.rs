@@ -1,0 +1,223 @@
+//! What a handler may answer.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+
+use crate::body::Body;
+use crate::error::{Error, HttpError};
+use crate::extract::Json;
+use crate::headers::Headers;
+use crate::response::Response;
+
+/// What a handler may answer.
+///
+/// | type | status | `content-type` |
+/// |---|---|---|
+/// | `Json<T>` | 200 | `application/json` |
+/// | `String`, `&'static str` | 200 | `text/plain; charset=utf-8` |
+/// | [`Html<T>`] | 200 | `text/html; charset=utf-8` |
+/// | `Vec<u8>`, [`Body`] | 200 | `application/octet-stream` |
+/// | `()` | 204 | none |
+/// | [`StatusCode`] | itself | none |
+/// | `(StatusCode, T)` | itself | that of `T` |
+/// | `(headers, T)`, `(StatusCode, headers, T)` | that of `T`, itself | that of `T`, unless `headers` sets it |
+/// | `Option<T>` | `None`: 404 | |
+/// | `Result<T, E>` | that of `T` or `E` | |
+/// | [`HttpError`] | its own | `application/json` |
+/// | [`Error`] | 500, and a log line | `application/json` |
+///
+/// `headers` are a [`Headers`], a [`HeaderMap`] or an array of pairs, such as
+/// `[("cache-control", "no-store")]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an answer",
+    label = "the handler answers this",
+    note = "answers are `Json<T>` (with `T: Serialize`), `String`, `&'static str`, `Html<T>`, `Vec<u8>`, `Body`, `()`, `StatusCode`, `(StatusCode, T)`, `Option<T>`, `Result<T, E>` of two answers, `dunlin::Error`, and what implements `IntoResponse`"
+)]
+pub trait IntoResponse {
+    /// The response that goes out.
+    fn into_response(self) -> Response;
+}
+
+impl IntoResponse for Response {
+    fn into_response(self) -> Response {
+        self
+    }
+}
+
+impl IntoResponse for Infallible {
+    fn into_response(self) -> Response {
+        match self {}
+    }
+}
+
+impl IntoResponse for () {
+    fn into_response(self) -> Response {
+        StatusCode::NO_CONTENT.into_response()
+    }
+}
+
+impl IntoResponse for StatusCode {
+    fn into_response(self) -> Response {
+        Response::default().with_status(self)
+    }
+}
+
+impl IntoResponse for &'static str {
+    fn into_response(self) -> Response {
+        Response::typed("text/plain; charset=utf-8", self)
+    }
+}
+
+impl IntoResponse for String {
+    fn into_response(self) -> Response {
+        Response::typed("text/plain; charset=utf-8", self)
+    }
+}
+
+impl IntoResponse for Cow<'static, str> {
+    fn into_response(self) -> Response {
+        self.into_owned().into_response()
+    }
+}
+
+impl IntoResponse for Vec<u8> {
+    fn into_response(self) -> Response {
+        Response::typed("application/octet-stream", self)
+    }
+}
+
+impl IntoResponse for Body {
+    fn into_response(self) -> Response {
+        Response::typed("application/octet-stream", self)
+    }
+}
+
+/// An HTML page.
+#[derive(Debug, Clone, Copy)]
+pub struct Html<T>(pub T);
+
+impl<T: Into<Body>> IntoResponse for Html<T> {
+    fn into_response(self) -> Response {
+        Response::typed("text/html; charset=utf-8", self.0)
+    }
+}
+
+/// A value that cannot be written as JSON, such as a map whose keys are no
+/// strings, is a 500 and a log line.
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => Response::typed("application/json", body),
+            Err(error) => Error::from(error).into_response(),
+        }
+    }
+}
+
+impl<T: IntoResponse, E: IntoResponse> IntoResponse for Result<T, E> {
+    fn into_response(self) -> Response {
+        match self {
+            Ok(answer) => answer.into_response(),
+            Err(error) => error.into_response(),
+        }
+    }
+}
+
+/// `None` is a 404.
+impl<T: IntoResponse> IntoResponse for Option<T> {
+    fn into_response(self) -> Response {
+        match self {
+            Some(answer) => answer.into_response(),
+            None => HttpError::new(StatusCode::NOT_FOUND, "Not Found").into_response(),
+        }
+    }
+}
+
+impl<T: IntoResponse> IntoResponse for (StatusCode, T) {
+    fn into_response(self) -> Response {
+        self.1.into_response().with_status(self.0)
+    }
+}
+
+impl<H: IntoHeaders, T: IntoResponse> IntoResponse for (H, T) {
+    fn into_response(self) -> Response {
+        let mut response = self.1.into_response();
+        self.0.add_to(&mut response.headers);
+        response
+    }
+}
+
+impl<H: IntoHeaders, T: IntoResponse> IntoResponse for (StatusCode, H, T) {
+    fn into_response(self) -> Response {
+        (self.1, self.2).into_response().with_status(self.0)
+    }
+}
+
+/// Header fields beside an answer. Each replaces those of its name that the
+/// answer itself set; a name given twice is sent twice.
+pub trait IntoHeaders {
+    /// Adds the fields.
+    fn add_to(self, headers: &mut Headers);
+}
+
+impl IntoHeaders for Headers {
+    fn add_to(self, headers: &mut Headers) {
+        headers.replace_with(self);
+    }
+}
+
+impl IntoHeaders for HeaderMap {
+    fn add_to(self, headers: &mut Headers) {
+        headers.replace_with(Headers::from(self));
+    }
+}
+
+impl<N: AsRef<str>, V: Into<Vec<u8>>, const COUNT: usize> IntoHeaders for [(N, V); COUNT] {
+    fn add_to(self, headers: &mut Headers) {
+        let mut fields = Headers::new();
+        for (name, value) in self {
+            fields.append(name.as_ref(), value);
+        }
+        headers.replace_with(fields);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::block_on;
+
+    fn answer(response: impl IntoResponse) -> (u16, Option<String>, String) {
+        let response = response.into_response();
+        let status = response.status().as_u16();
+        let content_type = response.headers().get("content-type").map(str::to_owned);
+        (status, content_type, block_on(response.text()).unwrap())
+    }
+
+    #[test]
+    fn the_table() {
+        let text = Some("text/plain; charset=utf-8".to_owned());
+        let json = Some("application/json".to_owned());
+        assert_eq!(answer("a"), (200, text.clone(), "a".into()));
+        assert_eq!(answer(()), (204, None, String::new()));
+        assert_eq!(answer(StatusCode::ACCEPTED), (202, None, String::new()));
+        assert_eq!(answer((StatusCode::CREATED, "a")), (201, text.clone(), "a".into()));
+        assert_eq!(answer(Json([1, 2])), (200, json.clone(), "[1,2]".into()));
+        assert_eq!(answer(None::<&str>), (404, json, r#"{"detail":"Not Found"}"#.into()));
+        assert_eq!(answer(Ok::<_, Error>("a")), (200, text, "a".into()));
+        let html = Some("text/html; charset=utf-8".to_owned());
+        assert_eq!(answer(Html("<p>")), (200, html, "<p>".into()));
+    }
+
+    #[test]
+    fn headers_beside_an_answer_replace_its_own() {
+        let fields = [("content-type", "text/csv"), ("set-cookie", "a=1"), ("set-cookie", "b=2")];
+        let response = (StatusCode::CREATED, fields, "x,y").into_response();
+        assert_eq!(response.status(), 201);
+        assert_eq!(response.headers().get_all("content-type").count(), 1);
+        assert_eq!(response.headers().get("content-type"), Some("text/csv"));
+        assert_eq!(response.headers().get_all("set-cookie").count(), 2);
+    }
+}

@@ -1,0 +1,10 @@
+//! The second door: deploys functions and reads what goes on. A listener of its
+//! own, on loopback by default.
+
+mod api;
+mod deploy;
+mod error;
+
+pub use self::api::{AdminConfig, router};
+pub use self::deploy::{DeployError, Deployed, Deployer, Step};
+pub use self::error::AdminError;

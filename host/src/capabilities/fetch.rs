@@ -1,0 +1,56 @@
+//! `dunlin:function/fetch`: one typed call for a whole outgoing request.
+
+use super::egress::{EgressError, Hops};
+use super::{Context, HasContext};
+use crate::contract::{Body, fetch, request_from_guest, response_to_guest, types};
+use std::error::Error as _;
+use wasmtime::AsContextMut as _;
+use wasmtime::component::Accessor;
+
+impl types::Host for &mut Context {}
+impl fetch::Host for &mut Context {}
+
+impl<T> fetch::HostWithStore<T> for HasContext
+where
+    T: AsMut<Context> + Send + 'static,
+{
+    async fn fetch(
+        accessor: &Accessor<T, Self>,
+        request: types::Request,
+    ) -> Result<types::Response, fetch::Error> {
+        let (request, invocation, grants) = accessor.with(|mut access| {
+            let invocation = Context::current(access.as_context_mut());
+            let grants = access.get().grants.clone();
+            (request_from_guest(access, request), invocation, grants)
+        });
+        let request = request
+            .map_err(|error| fetch::Error::InvalidRequest(error.to_string()))?
+            .map_err(|error| fetch::Error::InvalidRequest(error.to_string()))?;
+        let hops = invocation.as_ref().map_or_else(Hops::default, |invocation| invocation.hops);
+        grants.count_outgoing(invocation.as_deref()).map_err(to_guest)?;
+        let response = grants.egress.send(request, hops).await.map_err(to_guest)?;
+        accessor
+            .with(|access| response_to_guest(access, response.map(Body::stream)))
+            .map_err(|error| fetch::Error::Protocol(error.to_string()))
+    }
+}
+
+fn to_guest(error: EgressError) -> fetch::Error {
+    let kind = match error {
+        EgressError::TooManyRequests { .. } => fetch::Error::TooManyRequests,
+        EgressError::Denied(_) => fetch::Error::Denied,
+        EgressError::InvalidRequest { .. } => fetch::Error::InvalidRequest,
+        EgressError::Dns { .. } => fetch::Error::Dns,
+        EgressError::Connect { .. } | EgressError::Tls { .. } => fetch::Error::Connect,
+        EgressError::Timeout { .. } => fetch::Error::Timeout,
+        EgressError::Protocol { .. } => fetch::Error::Protocol,
+    };
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    kind(text)
+}

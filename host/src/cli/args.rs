@@ -1,0 +1,400 @@
+//! The command line as typed. What a flag means is decided by the command that
+//! it belongs to; here is only what it is called, what it may hold, and its
+//! help.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::exit;
+use super::output::Format;
+use crate::names::{FunctionName, NameError};
+
+/// Where a host of this machine keeps its state unless told otherwise.
+const DATA_DIR: &str = ".dunlin";
+
+/// A serverless function host for WebAssembly.
+#[derive(Debug, Parser)]
+#[command(name = "dunlin", version, after_help = exit::HELP)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    #[command(flatten)]
+    pub(crate) global: Global,
+}
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Print data as JSON, one value a line
+    #[arg(long, global = true)]
+    json: bool,
+
+    /// Say more of what goes on; twice: everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+impl Global {
+    pub(crate) fn format(&self) -> Format {
+        if self.json {
+            Format::Json
+        } else {
+            Format::Human
+        }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Build, deploy and serve every function below a folder, again at each change
+    #[command(after_long_help = "\
+Examples:
+  dunlin up                           the functions below `functions`
+  dunlin up examples/hello            one function
+  dunlin up --listen 127.0.0.1:0      on any free port")]
+    Up(UpArgs),
+
+    /// Build functions, and print where their components are
+    #[command(after_long_help = "\
+Examples:
+  dunlin build                        every function below the current folder
+  dunlin build functions/hello functions/primes
+  dunlin build --json | jq -r .component")]
+    Build(BuildArgs),
+
+    /// Serve what is deployed
+    #[command(after_long_help = "\
+Examples:
+  dunlin serve
+  dunlin serve --listen 0.0.0.0:80 --data-dir /var/lib/dunlin
+  dunlin serve --listen 127.0.0.1:0 --admin 127.0.0.1:0 --json")]
+    Serve(ServeArgs),
+
+    /// Build a function and deploy it to a running host
+    #[command(after_long_help = "\
+Examples:
+  dunlin deploy functions/hello
+  dunlin deploy target/wasm32-wasip2/release/hello.wasm --name hello
+  DUNLIN_TOKEN=… dunlin deploy functions/hello --host https://admin.example.com")]
+    Deploy(DeployArgs),
+
+    /// List what is deployed
+    #[command(after_long_help = "\
+Examples:
+  dunlin ls
+  dunlin ls --json | jq -r .name")]
+    Ls(LsArgs),
+
+    /// Print what a function logged
+    #[command(after_long_help = "\
+Examples:
+  dunlin logs hello
+  dunlin logs hello --tail 10 --follow")]
+    Logs(LogsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    /// Folder of a function, or of several
+    #[arg(value_name = "FOLDER", default_value = "functions")]
+    pub(crate) folder: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildArgs {
+    /// Folders of functions
+    #[arg(value_name = "FOLDER", default_value = ".")]
+    pub(crate) folders: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Folder of the host's state: components, database, first token
+    #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
+    pub(crate) data_dir: PathBuf,
+
+    /// Where functions are served; port 0 takes any free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = address)]
+    pub(crate) listen: SocketAddr,
+
+    /// Where deploying and watching is served; port 0 takes any free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081", value_parser = address)]
+    pub(crate) admin: SocketAddr,
+
+    /// Threads of the async lane [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<NonZeroUsize>,
+
+    /// Threads of the blocking lane [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub(crate) blocking_threads: Option<NonZeroUsize>,
+
+    /// How long running invocations may take to finish when the host stops, as
+    /// in `500ms`, `30s`, `2m`
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub(crate) drain_timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeployArgs {
+    /// Folder of a function, or its component
+    #[arg(value_name = "FOLDER_OR_WASM")]
+    pub(crate) path: PathBuf,
+
+    /// Name to deploy it as [default: from its dunlin.toml, or else its folder or file]
+    #[arg(long, value_parser = name)]
+    pub(crate) name: Option<FunctionName>,
+
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LsArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// The function
+    #[arg(value_parser = name)]
+    pub(crate) name: FunctionName,
+
+    /// Go on printing as lines come, until interrupted
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+
+    /// How many of the latest lines to print first
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) tail: usize,
+
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// Which host to talk to.
+#[derive(Debug, Args)]
+pub(crate) struct ClientArgs {
+    /// Admin address of the host
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "DUNLIN_HOST",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:8081",
+        value_parser = HostUrl::parse
+    )]
+    pub(crate) host: HostUrl,
+
+    /// Token to show to the host [default: the first token, from the data folder]
+    #[arg(long, env = "DUNLIN_TOKEN", hide_env_values = true, value_parser = Token::parse)]
+    pub(crate) token: Option<Token>,
+
+    /// Data folder of a host on this machine, where its first token lies
+    #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
+    pub(crate) data_dir: PathBuf,
+}
+
+/// `http` or `https`, and an authority; no path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HostUrl(String);
+
+impl HostUrl {
+    fn parse(text: &str) -> Result<Self, String> {
+        let refuse = || "expected a URL such as http://127.0.0.1:8081".to_owned();
+        let url: http::Uri = text.parse().map_err(|_| refuse())?;
+        let scheme = url.scheme_str().unwrap_or_default();
+        let (true, Some(authority), "/", None) = (
+            matches!(scheme, "http" | "https"),
+            url.authority(),
+            url.path(),
+            url.query(),
+        ) else {
+            return Err(refuse());
+        };
+        Ok(Self(format!("{scheme}://{authority}")))
+    }
+
+    /// Whether the host is on this machine. Only such a one may be shown the
+    /// first token of the data folder unasked.
+    pub(crate) fn is_local(&self) -> bool {
+        let url: http::Uri = self.0.parse().expect("was parsed before");
+        let host = url.host().unwrap_or_default();
+        let address = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || address.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+    }
+
+    /// The URL of `path`, which starts with a slash.
+    pub(crate) fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+}
+
+impl fmt::Display for HostUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A bearer token. Never printed, not even by `{:?}`.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Token(String);
+
+impl Token {
+    /// # Errors
+    /// When the text cannot be sent in a header.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("expected printable characters without spaces".to_owned());
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "expected ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
+}
+
+fn name(text: &str) -> Result<FunctionName, NameError> {
+    text.parse()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    fn refusal(line: &str) -> String {
+        parse(line).expect_err("must be refused").to_string()
+    }
+
+    #[test]
+    fn the_definitions_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    /// Set `DUNLIN_BLESS=1` to write the file anew, then review the change.
+    #[test]
+    fn help_is_as_reviewed() {
+        let mut command = Cli::command();
+        command.build();
+        let mut help = format!("$ dunlin --help\n{}", command.render_long_help());
+        for sub in command.get_subcommands_mut() {
+            if sub.get_name() != "help" {
+                let name = sub.get_name().to_owned();
+                write!(help, "\n$ dunlin {name} --help\n{}", sub.render_long_help())
+                    .expect("strings take all");
+            }
+        }
+        let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/help.txt");
+        if std::env::var_os("DUNLIN_BLESS").is_some() {
+            std::fs::write(golden, &help).expect("can be written");
+        }
+        let reviewed = std::fs::read_to_string(golden).unwrap_or_default();
+        assert!(
+            help == reviewed,
+            "--help differs from {golden}; DUNLIN_BLESS=1 writes it anew. Now:\n{help}"
+        );
+    }
+
+    #[test]
+    fn defaults_are_those_that_scripts_rely_on() {
+        let Command::Up(up) = parse("dunlin up").expect("is valid").command else {
+            panic!("is `up`");
+        };
+        assert_eq!(up.folder, PathBuf::from("functions"));
+        assert_eq!(up.serve.data_dir, PathBuf::from(".dunlin"));
+        assert_eq!(up.serve.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(up.serve.admin.to_string(), "127.0.0.1:8081");
+        assert_eq!(up.serve.drain_timeout, Duration::from_secs(30));
+        assert_eq!(up.serve.workers, None);
+    }
+
+    #[test]
+    fn global_flags_stand_anywhere() {
+        for line in [
+            "dunlin --json -vv build a b",
+            "dunlin build a --json b -v -v",
+        ] {
+            let cli = parse(line).expect("is valid");
+            assert_eq!(cli.global.format(), Format::Json);
+            assert_eq!(cli.global.verbose, 2);
+            let Command::Build(build) = cli.command else {
+                panic!("is `build`");
+            };
+            assert_eq!(build.folders, ["a", "b"].map(PathBuf::from));
+        }
+    }
+
+    #[test]
+    fn a_client_names_its_host_and_hides_its_token() {
+        let line = "dunlin logs hello -f --tail 5 --host https://h:1/ --token s3cret";
+        let Command::Logs(logs) = parse(line).expect("is valid").command else {
+            panic!("is `logs`");
+        };
+        assert_eq!(logs.client.host.at("/v1/x"), "https://h:1/v1/x");
+        assert!(!format!("{logs:?}").contains("s3cret"));
+        assert_eq!(logs.client.token.expect("was given").as_str(), "s3cret");
+        assert_eq!((logs.tail, logs.follow), (5, true));
+    }
+
+    #[test]
+    fn only_loopback_is_local() {
+        let is_local = |url: &str| HostUrl::parse(url).expect("is valid").is_local();
+        for url in [
+            "http://localhost:1",
+            "http://127.0.0.1:8081",
+            "https://[::1]:1",
+        ] {
+            assert!(is_local(url), "{url}");
+        }
+        for url in [
+            "http://10.0.0.1:1",
+            "http://localhost.evil.com",
+            "http://127.0.0.1@evil",
+        ] {
+            assert!(!is_local(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn refusals_show_what_is_expected() {
+        assert!(refusal("dunlin serve --listen 8080").contains("127.0.0.1:8080"));
+        assert!(refusal("dunlin serve --drain-timeout soon").contains("drain-timeout"));
+        assert!(refusal("dunlin serve --workers 0").contains("--workers"));
+        assert!(refusal("dunlin ls --host 127.0.0.1:8081").contains("http://127.0.0.1:8081"));
+        assert!(refusal("dunlin ls --host http://h/path").contains("http://127.0.0.1:8081"));
+        assert!(refusal("dunlin logs Not_A_Name").contains("a-z"));
+        assert_eq!(parse("dunlin nothing").expect_err("unknown").exit_code(), 2);
+    }
+}

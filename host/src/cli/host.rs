@@ -1,0 +1,236 @@
+//! Joins the stations to a running host, and takes it down again.
+
+use super::args::ServeArgs;
+use super::output::Output;
+use crate::admin::{self, AdminConfig, Deployer};
+use crate::capabilities::egress::{Egress, EgressConfig};
+use crate::gateway::{self, Detail, Gateway, GatewayConfig, Listener};
+use crate::names::FunctionName;
+use crate::registry::{Registry, RouteSpec};
+use crate::routing::Table;
+use crate::runtime::{Engine, EngineConfig, Instances};
+use crate::scheduling::{Lanes, LanesConfig};
+use crate::telemetry::{self, LogFormat, Logs};
+use anyhow::Context as _;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde::Serialize;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+
+/// Files that the host needs besides one for each connection.
+const RESERVED_FILES: u64 = 512;
+
+/// How often instances that nobody uses are looked for.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Longest wait for a request's head.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A host that serves.
+pub(super) struct Host {
+    pub(super) bound: Bound,
+    pub(super) deployer: Arc<Deployer>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) restored: usize,
+    routes: Arc<Table>,
+    gateway: Arc<Gateway>,
+    ready: Arc<AtomicBool>,
+    serving: JoinHandle<()>,
+    admin: JoinHandle<std::io::Result<()>>,
+    sweeping: JoinHandle<()>,
+    drain_timeout: Duration,
+    /// The lanes end with the host, after all that runs on them.
+    _lanes: Arc<Lanes>,
+}
+
+/// Where a host can be reached.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Bound {
+    pub(super) listen: SocketAddr,
+    pub(super) admin: SocketAddr,
+    pub(super) data_dir: PathBuf,
+}
+
+impl Host {
+    /// Starts a host, with everything that its data directory says is deployed.
+    ///
+    /// # Errors
+    /// A bad setting, a port in use, a data directory in use or damaged: all
+    /// before the first request is taken.
+    pub(super) async fn start(args: &ServeArgs, detail: Detail) -> anyhow::Result<Self> {
+        // Both sockets first: a busy port is the likeliest mistake, and cheap.
+        let listener = Listener::bind(args.listen)?;
+        let admin_socket = gateway::bind(args.admin, "--admin")?;
+        let admin_socket = tokio::net::TcpListener::from_std(admin_socket)?;
+        let files = raise_open_file_limit();
+
+        let data_dir = args.data_dir.clone();
+        let registry = Arc::new(tokio::task::spawn_blocking(move || Registry::open(&data_dir)).await??);
+        let logs = Arc::new(Logs::default());
+        let egress = Egress::new(&EgressConfig::default(), tokio::runtime::Handle::current())?;
+        let engine = Engine::new(&EngineConfig::default(), egress, logs.clone())
+            .map_err(anyhow::Error::from)
+            .context("the WebAssembly engine does not start on this machine")?;
+        let engine = Arc::new(engine);
+        let defaults = LanesConfig::default();
+        let lanes = Arc::new(Lanes::start(&LanesConfig {
+            workers: args.workers.map_or(defaults.workers, usize::from),
+            blocking_threads: args.blocking_threads.map_or(defaults.blocking_threads, usize::from),
+            ..defaults
+        })?);
+        let routes = Arc::new(Table::default());
+        let instances = Arc::new(Instances::new(engine.clone(), registry.clone(), &lanes));
+        let deployer = Arc::new(Deployer::new(
+            engine,
+            registry.clone(),
+            routes.clone(),
+            instances.clone(),
+            logs.clone(),
+        ));
+        let restored = {
+            let deployer = deployer.clone();
+            tokio::task::spawn_blocking(move || deployer.restore()).await??
+        };
+
+        let config = GatewayConfig {
+            max_connections: usize::try_from(files.saturating_sub(RESERVED_FILES).max(64))
+                .unwrap_or(usize::MAX)
+                .min(tokio::sync::Semaphore::MAX_PERMITS),
+            header_timeout: HEADER_TIMEOUT,
+            detail,
+        };
+        let gateway = Arc::new(Gateway::new(
+            config,
+            routes.clone(),
+            lanes.clone(),
+            instances.clone(),
+            logs.clone(),
+        ));
+        let ready = Arc::new(AtomicBool::new(true));
+        let bound = Bound {
+            listen: listener.local_addr()?,
+            admin: admin_socket.local_addr()?,
+            data_dir: args.data_dir.clone(),
+        };
+        let router = admin::router(AdminConfig {
+            token: registry.local_token()?,
+            deployer: deployer.clone(),
+            registry: registry.clone(),
+            routes: routes.clone(),
+            logs,
+            ready: ready.clone(),
+        });
+        Ok(Self {
+            bound,
+            deployer,
+            registry,
+            restored,
+            routes,
+            serving: tokio::spawn(listener.serve(gateway.clone())),
+            gateway,
+            ready,
+            admin: tokio::spawn(async move { axum::serve(admin_socket, router).await }),
+            sweeping: tokio::spawn(async move {
+                let mut interval = tokio::time::interval(SWEEP_INTERVAL);
+                loop {
+                    interval.tick().await;
+                    instances.sweep();
+                }
+            }),
+            drain_timeout: args.drain_timeout,
+            _lanes: lanes,
+        })
+    }
+
+    /// The routes of a function that is in service.
+    pub(super) fn routes_of(&self, function: &FunctionName) -> Vec<RouteSpec> {
+        let versions = self.routes.versions();
+        let version = versions.iter().find(|version| version.id.function() == function);
+        version.map_or_else(Vec::new, |version| version.description.routes.clone())
+    }
+
+    /// Stops: takes no more connections, lets running invocations finish until
+    /// the drain timeout, then ends them. A second signal ends them at once.
+    pub(super) async fn stop(self, stop: &mut StopSignal, output: &Output) {
+        self.ready.store(false, Ordering::Relaxed);
+        self.gateway.drain();
+        tokio::select! {
+            _ = self.serving => {}
+            () = tokio::time::sleep(self.drain_timeout) => {
+                output.warn("the drain timeout is over: what still ran was ended");
+            }
+            () = stop.recv() => output.warn("second signal: what still ran was ended"),
+        }
+        self.admin.abort();
+        self.sweeping.abort();
+    }
+}
+
+/// The signals that stop a host.
+pub(super) struct StopSignal {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignal {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(super) fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    pub(super) async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Starts the log of a command that serves.
+pub(super) fn install_log(output: &Output) {
+    let format = if output.is_json() { LogFormat::Json } else { LogFormat::Text };
+    let writer = output.clone();
+    telemetry::install(format, output.verbosity(), move || writer.log_writer());
+}
+
+/// `dunlin serve`.
+///
+/// # Errors
+/// As [`Host::start`].
+pub(super) async fn serve(args: &ServeArgs, output: &Output) -> anyhow::Result<()> {
+    install_log(output);
+    let mut stop = StopSignal::new()?;
+    let host = Host::start(args, Detail::Brief).await?;
+    output.data(&host.bound, |bound| {
+        format!(
+            "serving {} on http://{}, admin on http://{}",
+            super::output::count(host.restored, "function"),
+            bound.listen,
+            bound.admin
+        )
+    })?;
+    stop.recv().await;
+    output.note("stopping: running invocations may finish; again to stop at once");
+    host.stop(&mut stop, output).await;
+    Ok(())
+}
+
+/// Every connection is an open file; the soft limit is often a mere 1,024.
+fn raise_open_file_limit() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    // Refused, the old limit is what there is.
+    let _ = setrlimit(Resource::Nofile, raised);
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}

@@ -1,0 +1,77 @@
+//! The command line: decodes what the user typed, builds functions, and joins
+//! the stations. The only place where `anyhow` is used.
+
+mod args;
+mod build;
+mod client;
+mod exit;
+mod host;
+mod output;
+mod project;
+#[cfg(test)]
+mod testing;
+mod up;
+mod watch;
+
+use self::args::{Cli, Command};
+use self::exit::Exit;
+use self::output::Output;
+use crate::runtime;
+use clap::Parser as _;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if let [_, subcommand, component, compiled] = arguments.as_slice()
+        && subcommand == runtime::COMPILE_SUBCOMMAND
+    {
+        return compile(Path::new(component), Path::new(compiled));
+    }
+
+    let Cli { command, global } = Cli::parse();
+    let output = Output::new(global.format(), global.verbose);
+    let result = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("dunlin-control")
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|control| control.block_on(run(command, &output)));
+    match result {
+        Ok(()) => Exit::Success.into(),
+        Err(error) => {
+            output.error(&error);
+            Exit::of(&error).into()
+        }
+    }
+}
+
+async fn run(command: Command, output: &Output) -> anyhow::Result<()> {
+    match command {
+        Command::Up(args) => up::run(&args, output).await,
+        Command::Build(args) => build::run(&args.folders, output).await,
+        Command::Serve(args) => host::serve(&args, output).await,
+        Command::Deploy(args) => client::deploy(&args, output).await,
+        Command::Ls(args) => client::ls(&args, output).await,
+        Command::Logs(args) => client::logs(&args, output).await,
+    }
+}
+
+/// The host's own child: compiles one component and ends.
+fn compile(component: &Path, compiled: &Path) -> ExitCode {
+    let compiled = runtime::limit_this_process()
+        .map_err(Into::into)
+        .and_then(|()| runtime::compile_to(component, compiled));
+    match compiled {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            use std::io::Write as _;
+            // The parent reads it; if it is gone, nobody is left to tell.
+            let _ = writeln!(std::io::stderr(), "{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

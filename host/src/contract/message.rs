@@ -1,0 +1,201 @@
+//! Requests and responses on their way between HTTP and a guest.
+
+use super::{Body, types};
+use bytes::Bytes;
+use http::header::{self, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, StatusCode, Uri};
+use thiserror::Error;
+use wasmtime::AsContextMut;
+
+/// What makes a guest's message none that HTTP can carry.
+#[derive(Debug, Error)]
+pub enum InvalidMessage {
+    /// See RFC 9110, section 15.
+    #[error("status {0} is none a function can answer with: use 200 to 599")]
+    Status(u16),
+    /// See RFC 9110, section 9.
+    #[error("`{0}` is not an HTTP method")]
+    Method(String),
+    /// See RFC 3986.
+    #[error("`{0}` is not an absolute http or https URL")]
+    Url(String),
+    /// See RFC 9110, section 5.1.
+    #[error("`{0}` is not a header name")]
+    HeaderName(String),
+    /// See RFC 9110, section 5.5.
+    #[error("the value of header `{0}` holds bytes that HTTP does not allow")]
+    HeaderValue(String),
+}
+
+/// Fields of one connection, not of the message (RFC 9110, section 7.6.1): the
+/// host speaks for itself on each side.
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    [
+        header::CONNECTION,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+    ]
+    .contains(name)
+        || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "http2-settings")
+}
+
+/// Header fields in the contract's form, without those of the connection.
+pub(super) fn headers_to_guest(headers: &HeaderMap) -> types::Headers {
+    headers
+        .iter()
+        .filter(|(name, _)| !is_hop_by_hop(name))
+        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+        .collect()
+}
+
+/// A guest's header fields, checked, without those of the connection.
+pub(super) fn headers_from_guest(headers: types::Headers) -> Result<HeaderMap, InvalidMessage> {
+    let mut map = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        let Ok(parsed) = HeaderName::from_bytes(name.as_bytes()) else {
+            return Err(InvalidMessage::HeaderName(name));
+        };
+        if is_hop_by_hop(&parsed) {
+            continue;
+        }
+        let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) else {
+            return Err(InvalidMessage::HeaderValue(name));
+        };
+        map.append(parsed, value);
+    }
+    Ok(map)
+}
+
+/// Puts a request into the contract's form.
+///
+/// # Errors
+///
+/// When the store has no room for another stream.
+pub fn request_to_guest(
+    store: impl AsContextMut,
+    request: http::Request<Body>,
+) -> wasmtime::Result<types::Request> {
+    let (parts, body) = request.into_parts();
+    Ok(types::Request {
+        method: parts.method.as_str().to_owned(),
+        target: parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
+        headers: headers_to_guest(&parts.headers),
+        body: body.into_guest(store)?,
+    })
+}
+
+/// Puts a response, as of `fetch`, into the contract's form.
+///
+/// # Errors
+///
+/// When the store has no room for another stream.
+pub fn response_to_guest(
+    store: impl AsContextMut,
+    response: http::Response<Body>,
+) -> wasmtime::Result<types::Response> {
+    let (parts, body) = response.into_parts();
+    Ok(types::Response {
+        status: parts.status.as_u16(),
+        headers: headers_to_guest(&parts.headers),
+        body: body.into_guest(store)?,
+    })
+}
+
+/// Takes a guest's answer. `held` is kept until its body was sent whole.
+///
+/// # Errors
+///
+/// The inner error when HTTP can't carry the answer, the outer one when the
+/// store has no room for its body.
+pub fn response_from_guest<S>(
+    store: S,
+    response: types::Response,
+    held: impl Clone + Send + Unpin + 'static,
+) -> wasmtime::Result<Result<http::Response<Body>, InvalidMessage>>
+where
+    S: AsContextMut,
+    S::Data: Send,
+{
+    let status = match StatusCode::from_u16(response.status) {
+        Ok(status) if (200..600).contains(&response.status) => status,
+        _ => return Ok(Err(InvalidMessage::Status(response.status))),
+    };
+    let mut headers = match headers_from_guest(response.headers) {
+        Ok(headers) => headers,
+        Err(error) => return Ok(Err(error)),
+    };
+    let body = Body::from_guest(store, response.body, held)?;
+    if matches!(body, Body::Whole(_)) {
+        // Counted by the host, which cannot be wrong about it.
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    let mut answer = http::Response::new(body);
+    *answer.status_mut() = status;
+    *answer.headers_mut() = headers;
+    Ok(Ok(answer))
+}
+
+/// Takes a guest's outgoing request.
+///
+/// # Errors
+///
+/// The inner error when HTTP can't carry the request, the outer one when the
+/// store has no room for its body.
+pub fn request_from_guest<S>(
+    store: S,
+    request: types::Request,
+) -> wasmtime::Result<Result<http::Request<Body>, InvalidMessage>>
+where
+    S: AsContextMut,
+    S::Data: Send,
+{
+    let Ok(method) = Method::from_bytes(request.method.as_bytes()) else {
+        return Ok(Err(InvalidMessage::Method(request.method)));
+    };
+    let uri = match request.target.parse::<Uri>() {
+        Ok(uri) if uri.scheme().is_some() && uri.authority().is_some() => uri,
+        _ => return Ok(Err(InvalidMessage::Url(request.target))),
+    };
+    let mut headers = match headers_from_guest(request.headers) {
+        Ok(headers) => headers,
+        Err(error) => return Ok(Err(error)),
+    };
+    let body = Body::from_guest(store, request.body, ())?;
+    if matches!(body, Body::Whole(_)) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    let mut outgoing = http::Request::new(body);
+    *outgoing.method_mut() = method;
+    *outgoing.uri_mut() = uri;
+    *outgoing.headers_mut() = headers;
+    Ok(Ok(outgoing))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_lose_the_connections_fields_and_keep_duplicates() {
+        let headers = vec![
+            ("set-cookie".to_owned(), b"a=1".to_vec()),
+            ("set-cookie".to_owned(), b"b=2".to_vec()),
+            ("transfer-encoding".to_owned(), b"chunked".to_vec()),
+            ("connection".to_owned(), b"close".to_vec()),
+        ];
+        let map = headers_from_guest(headers).unwrap();
+        assert_eq!(map.len(), 2);
+        assert_eq!(map.get_all("set-cookie").iter().count(), 2);
+        assert_eq!(headers_to_guest(&map).len(), 2);
+    }
+
+    #[test]
+    fn header_bytes_that_would_split_a_response_are_refused() {
+        let split = vec![("x".to_owned(), b"a\r\nset-cookie: b".to_vec())];
+        assert!(matches!(headers_from_guest(split), Err(InvalidMessage::HeaderValue(_))));
+        let name = vec![("x y".to_owned(), Vec::new())];
+        assert!(matches!(headers_from_guest(name), Err(InvalidMessage::HeaderName(_))));
+    }
+}

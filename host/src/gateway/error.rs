@@ -1,0 +1,165 @@
+//! Failures of the host as answers. The caller gets a status, a code and one
+//! sentence; what the guest did wrong in detail is in the function's log.
+
+use crate::registry::ByteSize;
+use crate::routing::RouteError;
+use crate::runtime::{Answer, Failure};
+use crate::scheduling::Refused;
+use crate::telemetry::RequestId;
+use bytes::Bytes;
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use serde::Serialize;
+use thiserror::Error;
+
+/// The header that names a failure of the host, as opposed to an answer of the
+/// function with the same status.
+const ERROR_HEADER: HeaderName = HeaderName::from_static("dunlin-error");
+
+/// How long a caller should wait before it tries again, in seconds.
+const RETRY_AFTER: &str = "1";
+
+/// What failures tell the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Nothing about the inside.
+    Brief,
+    /// The guest's backtrace too: for its author, on the author's machine.
+    Development,
+}
+
+/// Why the host, and no function, answers a request.
+#[derive(Debug, Error)]
+pub enum GatewayError {
+    /// No route.
+    #[error(transparent)]
+    Route(#[from] RouteError),
+    /// No room.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The invocation failed.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    /// More body than the function takes.
+    #[error("the request body is larger than the function's limit of {0}")]
+    BodyTooLarge(ByteSize),
+    /// The body did not come in time.
+    #[error("the request body did not come in time")]
+    BodyTooSlow,
+    /// The body broke off.
+    #[error("the request body broke off")]
+    BodyBroken,
+    /// The host name is none.
+    #[error("the `host` header is not valid")]
+    BadHost,
+    /// Functions call each other in a circle.
+    #[error("the request has passed through too many functions")]
+    LoopDetected,
+}
+
+impl GatewayError {
+    /// The failure's name, stable across versions.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Route(RouteError::UnknownFunction) => "unknown-function",
+            Self::Route(RouteError::NoRoute(_)) => "no-route",
+            Self::Route(RouteError::MethodNotAllowed { .. }) => "method-not-allowed",
+            Self::Refused(Refused::HostOverloaded) => "host-overloaded",
+            Self::Failed(failure) => match failure {
+                Failure::Trap(_) => "guest-trap",
+                Failure::OutOfMemory => "out-of-memory",
+                Failure::InvalidResponse(_) | Failure::Refused(_) | Failure::NoAnswer => {
+                    "invalid-response"
+                }
+                Failure::Deadline => "deadline",
+                Failure::NoRoom(_) => "host-overloaded",
+                Failure::Load(_) => "load-failed",
+            },
+            Self::BodyTooLarge(_) => "body-too-large",
+            Self::BodyTooSlow => "body-too-slow",
+            Self::BodyBroken => "body-broken",
+            Self::BadHost => "bad-host",
+            Self::LoopDetected => "loop-detected",
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Route(RouteError::UnknownFunction | RouteError::NoRoute(_)) => {
+                StatusCode::NOT_FOUND
+            }
+            Self::Route(RouteError::MethodNotAllowed { .. }) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Refused(Refused::HostOverloaded) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Failed(failure) => match failure {
+                Failure::Deadline => StatusCode::GATEWAY_TIMEOUT,
+                Failure::NoRoom(_) => StatusCode::SERVICE_UNAVAILABLE,
+                Failure::Load(_) => StatusCode::INTERNAL_SERVER_ERROR,
+                _ => StatusCode::BAD_GATEWAY,
+            },
+            Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyBroken | Self::BadHost => StatusCode::BAD_REQUEST,
+            Self::LoopDetected => StatusCode::LOOP_DETECTED,
+        }
+    }
+
+    /// What the caller is told: nothing that the guest or the host said inside.
+    fn title(&self) -> String {
+        match self {
+            Self::Failed(failure) => match failure {
+                Failure::Trap(_) => "the function crashed".to_owned(),
+                Failure::OutOfMemory => "the function ran out of memory".to_owned(),
+                Failure::InvalidResponse(_) | Failure::Refused(_) | Failure::NoAnswer => {
+                    "the function gave no valid answer".to_owned()
+                }
+                Failure::Deadline => "the function did not answer in time".to_owned(),
+                Failure::NoRoom(_) => Refused::HostOverloaded.to_string(),
+                Failure::Load(_) => "the function cannot be loaded".to_owned(),
+            },
+            other => other.to_string(),
+        }
+    }
+
+    /// The answer, as RFC 9457 has it.
+    pub(super) fn into_response(self, id: &RequestId, detail: Detail) -> Response<Answer> {
+        #[derive(Serialize)]
+        struct Problem<'a> {
+            title: &'a str,
+            status: u16,
+            code: &'a str,
+            request_id: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            detail: Option<String>,
+        }
+        let (status, code, title) = (self.status(), self.code(), self.title());
+        let detail = match (&self, detail) {
+            (Self::Failed(_), Detail::Development) => Some(self.to_string()),
+            _ => None,
+        };
+        let problem = Problem {
+            title: &title,
+            status: status.as_u16(),
+            code,
+            request_id: id.as_str(),
+            detail,
+        };
+        let body = serde_json::to_vec(&problem).expect("text and numbers are JSON");
+        let mut response = Response::new(Answer::of_host(Bytes::from(body)));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.insert(ERROR_HEADER, HeaderValue::from_static(code));
+        if let Self::Route(RouteError::MethodNotAllowed { allow, .. }) = &self
+            && let Ok(allow) = HeaderValue::from_str(allow)
+        {
+            headers.insert(header::ALLOW, allow);
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+        }
+        response
+    }
+}

@@ -1,0 +1,14 @@
+//! Station 1 of 5, gateway: sockets, HTTP and its limits, the way of a request, failures as answers.
+//!
+//! [`Gateway`]'s `handle` in `request.rs` is the whole path of a request, top to
+//! bottom.
+
+mod connection;
+mod error;
+mod inbound;
+mod listener;
+mod request;
+
+pub use self::error::{Detail, GatewayError};
+pub use self::listener::{BindError, Listener, bind};
+pub use self::request::{Gateway, GatewayConfig};

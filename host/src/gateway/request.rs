@@ -1,0 +1,133 @@
+//! The path of a request through the host.
+
+use super::error::{Detail, GatewayError};
+use super::inbound;
+use crate::capabilities::Invocation;
+use crate::capabilities::egress::Hops;
+use crate::routing::{Route, Table};
+use crate::runtime::{Answer, Instances};
+use crate::scheduling::Lanes;
+use crate::telemetry::{Logs, RequestId, Source};
+use http::{Request, Response, header};
+use hyper::body::Incoming;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// The gateway's limits.
+#[derive(Clone, Debug)]
+pub struct GatewayConfig {
+    /// Connections at once; the next ones wait in the system's backlog.
+    pub max_connections: usize,
+    /// Longest wait for a request's head, an idle connection's next request
+    /// included. Default 60 s.
+    pub header_timeout: Duration,
+    /// What failures tell the caller.
+    pub detail: Detail,
+}
+
+/// The data path: takes HTTP requests to functions and their answers back.
+pub struct Gateway {
+    pub(super) config: GatewayConfig,
+    pub(super) lanes: Arc<Lanes>,
+    /// Cancelled when the host stops: connections finish what they have.
+    pub(super) draining: CancellationToken,
+    routes: Arc<Table>,
+    instances: Arc<Instances>,
+    logs: Arc<Logs>,
+}
+
+impl Gateway {
+    /// Joins the stations.
+    pub fn new(
+        config: GatewayConfig,
+        routes: Arc<Table>,
+        lanes: Arc<Lanes>,
+        instances: Arc<Instances>,
+        logs: Arc<Logs>,
+    ) -> Self {
+        Self { config, lanes, draining: CancellationToken::new(), routes, instances, logs }
+    }
+
+    /// Answers one request, whatever happens.
+    pub(super) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Response<Answer> {
+        let id = RequestId::given_or_new(request.headers().get(RequestId::HEADER));
+        let mut response = match self.handle(request, peer, &id).await {
+            Ok(response) => response,
+            Err((error, route)) => {
+                self.log(&error, route.as_ref(), &id);
+                error.into_response(&id, self.config.detail)
+            }
+        };
+        response.headers_mut().entry(RequestId::HEADER).or_insert_with(|| id.as_header().clone());
+        response
+    }
+
+    /// The way of a request. A failure comes with the route, once there is one.
+    async fn handle(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        id: &RequestId,
+    ) -> Result<Response<Answer>, (GatewayError, Option<Route>)> {
+        let hops = Hops::of(request.headers());
+        if hops.is_loop() {
+            return Err((GatewayError::LoopDetected, None));
+        }
+        let host = inbound::host(&request);
+        let route = self
+            .routes
+            .resolve(host.as_deref(), request.method().as_str(), request.uri()) // who answers
+            .map_err(|error| (error.into(), None))?;
+        self.invoke(request, peer, id, hops, &route).await.map_err(|error| (error, Some(route)))
+    }
+
+    async fn invoke(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        id: &RequestId,
+        hops: Hops,
+        route: &Route,
+    ) -> Result<Response<Answer>, GatewayError> {
+        let limits = &route.version().manifest.limits;
+        let deadline = Instant::now() + limits.deadline.as_duration();
+        let inbound = inbound::prepare(request, route, peer, id, limits, deadline).await?;
+        let permit = self.lanes.admit(route).await?; // when, and on which lane
+        let instance = self.instances.take(route, permit).await?;
+        let invocation = Arc::new(Invocation::new(id.clone(), hops));
+        let response = instance.call(route, inbound.request, invocation, deadline).await; // guest code, limited
+        if inbound.meter.is_exceeded() {
+            return Err(GatewayError::BodyTooLarge(limits.request_body));
+        }
+        Ok(response?)
+    }
+
+    /// One line for each failure: in the host's log, and in the function's when
+    /// it is about one.
+    fn log(&self, error: &GatewayError, route: Option<&Route>, id: &RequestId) {
+        match route {
+            Some(route) => {
+                let line = format!("{}: {error}", error.code());
+                self.logs.write(&route.version().id, Some(id), Source::Host, line);
+            }
+            None => tracing::debug!(target: "dunlin", request_id = %id, "{}: {error}", error.code()),
+        }
+    }
+
+    /// Starts the drain: connections answer what they have and close.
+    pub fn drain(&self) {
+        self.draining.cancel();
+    }
+}
+
+/// Whether the caller speaks of a body that has no end in sight.
+pub(super) fn content_length(headers: &http::HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}

@@ -1,0 +1,25 @@
+//! What is deployed: manifests, versions, deployments, and where they are kept.
+
+mod build_section;
+mod description;
+mod egress_entry;
+mod egress_policy;
+mod files;
+mod limits;
+mod manifest;
+mod manifest_error;
+mod store;
+mod units;
+mod version;
+
+pub use self::build_section::{BuildCommand, BuildSection};
+pub use self::description::{Description, DescriptionError, Interface, Lane, RouteSpec};
+pub use self::egress_entry::{EgressEntry, EgressEntryError};
+pub use self::egress_policy::{Destination, EgressPolicy, Host, Scheme};
+pub use self::files::Digest;
+pub use self::limits::Limits;
+pub use self::manifest::{EgressSection, Isolation, Manifest, VarName};
+pub use self::manifest_error::ManifestError;
+pub use self::store::{Registry, RegistryError};
+pub use self::units::{ByteSize, TimeLimit, UnitError};
+pub use self::version::Version;

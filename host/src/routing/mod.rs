@@ -1,0 +1,7 @@
+//! Station 2 of 5, routing: from host and path to a route of one version.
+
+mod function;
+mod table;
+
+pub use self::function::{FunctionRoutes, RouteConflict};
+pub use self::table::{MountConflict, Route, RouteError, RouteId, Table};

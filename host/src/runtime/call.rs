@@ -1,0 +1,226 @@
+//! One invocation inside an instance, in each of the three ways to call one.
+
+use super::failure::Failure;
+use super::instance::Status;
+use super::loaded::Guest;
+use super::state::State;
+use crate::capabilities::Invocation;
+use crate::contract::{Body, Function, request_to_guest, response_from_guest};
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use tokio::sync::oneshot;
+use wasmtime::component::Accessor;
+use wasmtime_wasi_http::WasiHttpView as _;
+use wasmtime_wasi_http::p2::bindings::Proxy;
+use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
+use wasmtime_wasi_http::p3;
+use wasmtime_wasi_http::p3::bindings::Service;
+
+/// An answer, or why there is none.
+pub(super) type Outcome = Result<http::Response<Body>, Failure>;
+
+/// One request for an instance.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) request: http::Request<Body>,
+    pub(super) route: u32,
+    pub(super) reply: oneshot::Sender<Outcome>,
+    pub(super) place: Place,
+}
+
+/// An invocation's place in an instance: kept by all that still works for it,
+/// inside and outside, and freed with the last of them.
+#[derive(Clone, Debug)]
+pub(super) struct Place(#[expect(dead_code, reason = "held, not read")] Arc<PlaceInner>, Arc<Invocation>);
+
+/// Called when a place is free again.
+pub(super) type OnFree = Box<dyn FnOnce() + Send + Sync>;
+
+struct PlaceInner {
+    status: Arc<Status>,
+    on_free: Option<OnFree>,
+}
+
+impl std::fmt::Debug for PlaceInner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Place").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+impl Place {
+    pub(super) fn new(
+        status: Arc<Status>,
+        invocation: Arc<Invocation>,
+        on_free: Option<OnFree>,
+    ) -> Self {
+        Self(Arc::new(PlaceInner { status, on_free }), invocation)
+    }
+}
+
+impl Drop for PlaceInner {
+    fn drop(&mut self) {
+        self.status.busy.fetch_sub(1, Ordering::AcqRel);
+        if let Some(on_free) = self.on_free.take() {
+            on_free();
+        }
+    }
+}
+
+/// Runs one job to its end. With `linger` its place is not free until the guest
+/// has nothing left to do.
+///
+/// # Errors
+///
+/// A trap, with which the whole instance is lost.
+pub(super) async fn call(
+    accessor: &Accessor<State>,
+    guest: &Guest,
+    job: Job,
+    linger: bool,
+) -> wasmtime::Result<()> {
+    let place = job.place.clone();
+    match guest {
+        Guest::Function(guest) => call_function(accessor, guest, job).await?,
+        Guest::WasiHttp03(guest) => call_wasi_http_03(accessor, guest, job).await?,
+        Guest::WasiHttp02(guest) => call_wasi_http_02(accessor, guest, job).await?,
+    }
+    if linger {
+        poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+    }
+    drop(place);
+    Ok(())
+}
+
+async fn call_function(
+    accessor: &Accessor<State>,
+    guest: &Function,
+    job: Job,
+) -> wasmtime::Result<()> {
+    let Job { request, route, reply, place } = job;
+    let handle = guest.dunlin_function_handler().func_handle();
+    let call = accessor.with(|mut access| {
+        let request = request_to_guest(&mut access, request)?;
+        let call = handle.start_call_concurrent(&mut access, (route, request))?;
+        access.get().context.begin(call.task(), &place.1);
+        wasmtime::error::Ok(call)
+    })?;
+    let outcome = match handle.finish_call_concurrent(accessor, call).await?.0 {
+        Ok(response) => accessor
+            .with(|access| response_from_guest(access, response, place))?
+            .map_err(|error| Failure::InvalidResponse(Arc::new(error))),
+        Err(text) => Err(Failure::Refused(text.into())),
+    };
+    // Nobody listens when the client is gone.
+    let _ = reply.send(outcome);
+    Ok(())
+}
+
+/// Resolves when a standard guest's answer was sent, or not.
+type Sent = Pin<Box<dyn Future<Output = Result<(), crate::contract::BodyError>> + Send>>;
+
+async fn call_wasi_http_03(
+    accessor: &Accessor<State>,
+    guest: &Service,
+    job: Job,
+) -> wasmtime::Result<()> {
+    let Job { request, reply, place, .. } = job;
+    let handle = guest.wasi_http_handler().func_handle();
+    let (call, sent) = accessor.with(|mut access| {
+        let view = access.get().http();
+        let (request, sent) = p3::Request::from_http(view.hooks, request.map(Body::into_stream));
+        // Boxed, it borrows nothing, whatever its type says.
+        let sent: Sent = Box::pin(sent);
+        let request = view.table.push(request)?;
+        let call = handle.start_call_concurrent(&mut access, (request,))?;
+        access.get().context.begin(call.task(), &place.1);
+        wasmtime::error::Ok((call, sent))
+    })?;
+    let outcome = match handle.finish_call_concurrent(accessor, call).await?.0 {
+        Ok(response) => accessor.with(|mut access| {
+            let response = access.get().http().table.delete(response)?;
+            response.into_http(&mut access, sent)
+        }).map(|response| Ok(response.map(|body| Held::stream(body, place))))?,
+        Err(code) => Err(Failure::Refused(code.to_string().into())),
+    };
+    let _ = reply.send(outcome);
+    Ok(())
+}
+
+async fn call_wasi_http_02(
+    accessor: &Accessor<State>,
+    guest: &Proxy,
+    job: Job,
+) -> wasmtime::Result<()> {
+    let Job { request, reply, place, .. } = job;
+    let handle = guest.wasi_http_incoming_handler().func_handle();
+    // The guest answers through a callback, early, late or never.
+    let reply = Arc::new(Mutex::new(Some(reply)));
+    let answer = {
+        let reply = reply.clone();
+        let place = place.clone();
+        move |outcome: Outcome| {
+            if let Some(reply) = reply.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                let outcome =
+                    outcome.map(|response| response.map(|body| Held::stream(body, place.clone())));
+                let _ = reply.send(outcome);
+            }
+        }
+    };
+    let call = accessor.with(|mut access| {
+        let mut view = access.get().http();
+        let request = view.new_incoming_request(Scheme::Http, request.map(Body::into_stream))?;
+        let answer = answer.clone();
+        let out = view.new_response_outparam_from_callback(move |result| {
+            answer(match result {
+                Ok(response) => Ok(response.map(Body::Stream)),
+                Err(code) => Err(Failure::Refused(format!("{code:?}").into())),
+            });
+        })?;
+        let call = handle.start_call_concurrent(&mut access, (request, out))?;
+        access.get().context.begin(call.task(), &place.1);
+        wasmtime::error::Ok(call)
+    })?;
+    handle.finish_call_concurrent(accessor, call).await?;
+    answer(Err(Failure::NoAnswer));
+    Ok(())
+}
+
+/// A body that keeps its invocation's place until it is read or dropped.
+struct Held<B> {
+    body: B,
+    _place: Place,
+}
+
+impl<B> Held<B>
+where
+    B: HttpBody<Data = Bytes, Error = crate::contract::BodyError> + Send + Unpin + 'static,
+{
+    fn stream(body: B, place: Place) -> Body {
+        Body::stream(Self { body, _place: place })
+    }
+}
+
+impl<B: HttpBody + Unpin> HttpBody for Held<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,124 @@
+//! The one wasmtime engine, its linker, and the clock that makes guests yield.
+
+use super::state::State;
+use crate::capabilities::{self, egress::Egress};
+use crate::telemetry::Logs;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+use wasmtime::component::Linker;
+use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+/// A guest that computes is interrupted this often, so that whatever shares
+/// its thread runs too.
+const TICK: Duration = Duration::from_millis(1);
+
+/// Bytes of a linear memory that stay mapped when its instance is gone, so that
+/// the next one in the slot faults less. Kept small: each idle slot costs it.
+const KEEP_RESIDENT: usize = 128 * 1024;
+
+/// Largest linear memory that any function may ask for.
+pub(super) const MAX_MEMORY: u64 = 1024 * 1024 * 1024;
+
+/// The engine's size.
+#[derive(Clone, Copy, Debug)]
+pub struct EngineConfig {
+    /// Instances that may live at once, over all functions. Each reserves
+    /// address space, not memory. Default 2,000.
+    pub max_instances: u32,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self { max_instances: 2_000 }
+    }
+}
+
+/// What all instances share: the machine, its ticker, and where their traffic
+/// and log lines go.
+pub struct Engine {
+    pub(super) wasmtime: wasmtime::Engine,
+    pub(super) linker: Linker<State>,
+    pub(super) egress: Egress,
+    pub(super) logs: Arc<Logs>,
+    /// Ends the ticker when the engine goes.
+    _alive: Arc<()>,
+}
+
+impl Engine {
+    /// Starts the engine and its ticker.
+    ///
+    /// # Errors
+    ///
+    /// When the machine can't run compiled WebAssembly, or refuses a thread.
+    pub fn new(config: &EngineConfig, egress: Egress, logs: Arc<Logs>) -> wasmtime::Result<Self> {
+        let wasmtime = match wasmtime::Engine::new(&pooling(config)) {
+            Ok(engine) => engine,
+            Err(error) => {
+                tracing::warn!(
+                    "instances are allocated one by one, which is slower: {error:#}; lower \
+                     `--max-instances` or raise the address-space limit (`ulimit -v`)"
+                );
+                wasmtime::Engine::new(&common())?
+            }
+        };
+        let mut linker = Linker::new(&wasmtime);
+        capabilities::link(&mut linker)?;
+
+        let alive = Arc::new(());
+        let watched = Arc::downgrade(&alive);
+        let ticking = wasmtime.clone();
+        // A thread, not a task: guests may hold every event loop.
+        thread::Builder::new().name("dunlin-ticker".to_owned()).spawn(move || {
+            while watched.strong_count() > 0 {
+                thread::sleep(TICK);
+                ticking.increment_epoch();
+            }
+        })?;
+        Ok(Self { wasmtime, linker, egress, logs, _alive: alive })
+    }
+
+    /// Names everything that compiled code depends on: code of another engine
+    /// is compiled again.
+    pub fn fingerprint(&self) -> String {
+        use std::hash::{Hash as _, Hasher as _};
+        let mut hasher = std::hash::DefaultHasher::new();
+        self.wasmtime.precompile_compatibility_hash().hash(&mut hasher);
+        format!("{}-{:016x}", env!("CARGO_PKG_VERSION"), hasher.finish())
+    }
+}
+
+/// What all engines have in common, the compiling child's too.
+fn common() -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .wasm_component_model_async(true)
+        .epoch_interruption(true);
+    config
+}
+
+/// Instances come from slots that were laid out once: taking one costs
+/// microseconds.
+fn pooling(config: &EngineConfig) -> Config {
+    // wit-component wraps a guest's module with up to three small ones.
+    let core_instances = config.max_instances.saturating_mul(4);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(config.max_instances)
+        .total_core_instances(core_instances)
+        .total_memories(config.max_instances)
+        .total_tables(core_instances)
+        .total_stacks(config.max_instances.saturating_mul(2))
+        .max_memory_size(usize::try_from(MAX_MEMORY).unwrap_or(usize::MAX))
+        .linear_memory_keep_resident(KEEP_RESIDENT)
+        .table_keep_resident(KEEP_RESIDENT / 8)
+        .max_unused_warm_slots(256);
+    let mut all = common();
+    all.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    all
+}
+
+/// An engine that only compiles: without slots, and without a ticker.
+pub(super) fn compiler() -> wasmtime::Result<wasmtime::Engine> {
+    wasmtime::Engine::new(&common())
+}

@@ -1,0 +1,57 @@
+//! How an invocation fails, and whose fault that is.
+
+use crate::contract::InvalidMessage;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// Who has to do something about a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The function's author.
+    Guest,
+    /// The host's operator.
+    Host,
+}
+
+/// Why an invocation has no answer.
+#[derive(Clone, Debug, Error)]
+pub enum Failure {
+    /// The guest trapped: a panic, an unreachable instruction, a bad access.
+    #[error("the function trapped: {0}")]
+    Trap(Arc<str>),
+    /// The guest asked for more memory than its limit, and could not do without.
+    #[error("the function needs more memory than `limits.memory` allows")]
+    OutOfMemory,
+    /// The guest answered, but with nothing that HTTP can carry.
+    #[error("the function's answer is not valid: {0}")]
+    InvalidResponse(Arc<InvalidMessage>),
+    /// The guest gave up.
+    #[error("the function failed: {0}")]
+    Refused(Arc<str>),
+    /// The guest ended without an answer.
+    #[error("the function ended without an answer")]
+    NoAnswer,
+    /// The wall time of the invocation is over.
+    #[error("the function did not answer within `limits.deadline`")]
+    Deadline,
+    /// There is no room for another instance.
+    #[error("there is no room for another instance: {0}")]
+    NoRoom(Arc<str>),
+    /// The version can't be loaded.
+    #[error("the function cannot be loaded: {0}")]
+    Load(Arc<str>),
+}
+
+impl Failure {
+    /// Who has to do something about it.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::NoRoom(_) | Self::Load(_) => Fault::Host,
+            _ => Fault::Guest,
+        }
+    }
+
+    pub(super) fn trap(error: &wasmtime::Error) -> Self {
+        Self::Trap(format!("{error:?}").into())
+    }
+}

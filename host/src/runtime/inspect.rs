@@ -1,0 +1,104 @@
+//! A component before it is deployed: what it exports and what it says about
+//! itself.
+
+use super::compile;
+use super::engine::Engine;
+use super::instance::Status;
+use super::loaded::{Guest, Loaded};
+use super::state::State;
+use crate::registry::{Description, DescriptionError, Interface, Lane, Version};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+use wasmtime::component::types::ComponentItem;
+
+/// Longest a component may take to start and describe itself.
+const MAX_TIME: Duration = Duration::from_secs(10);
+
+/// Why a component can't be deployed.
+#[derive(Debug, Error)]
+pub enum InspectError {
+    /// The machine code can't be used.
+    #[error("the compiled component cannot be loaded: {0}")]
+    Load(String),
+    /// It answers no HTTP.
+    #[error(
+        "the component exports no handler that this host knows (dunlin:function/handler@0.1, \
+         wasi:http/handler@0.3 or wasi:http/incoming-handler@0.2): export one, with the SDK by \
+         `dunlin::app!`"
+    )]
+    NoHandler,
+    /// It wants something that this host does not have.
+    #[error("the component imports what this host does not offer: {0}")]
+    Link(String),
+    /// Its manifest asks for more than there is.
+    #[error("`limits.memory` is {0} bytes, the host's maximum {max}: lower it", max = Loaded::MAX_MEMORY)]
+    Memory(u64),
+    /// It traps before it can serve.
+    #[error("the component does not start: {0}")]
+    Start(String),
+    /// It does not get ready.
+    #[error("the component did not start within {} s", MAX_TIME.as_secs())]
+    TooSlow,
+    /// It describes itself wrongly.
+    #[error(transparent)]
+    Description(#[from] DescriptionError),
+}
+
+/// Links a compiled component and starts it once, under the limits of
+/// `candidate`, whose description is still unknown; returns the description.
+///
+/// # Errors
+///
+/// When the component could not serve.
+pub async fn inspect(
+    engine: &Arc<Engine>,
+    compiled: &Path,
+    mut candidate: Version,
+) -> Result<Description, InspectError> {
+    let memory = candidate.manifest.limits.memory.as_bytes();
+    if memory > Loaded::MAX_MEMORY {
+        return Err(InspectError::Memory(memory));
+    }
+    let component =
+        compile::load(engine, compiled).map_err(|error| InspectError::Load(format!("{error:#}")))?;
+    let interface = interface(engine, &component).ok_or(InspectError::NoHandler)?;
+    candidate.description = Description::of_standard(interface);
+    let loaded = Loaded::new(engine, Arc::new(candidate), compiled)
+        .map_err(|error| InspectError::Link(format!("{error:#}")))?;
+    let start = async {
+        let mut store = State::store(engine, &loaded, Lane::Blocking, Arc::<Status>::default());
+        let guest = loaded.exports.instantiate(&mut store).await?;
+        let Guest::Function(guest) = guest else {
+            return wasmtime::error::Ok(None);
+        };
+        let describe = guest.dunlin_function_describe();
+        store.run_concurrent(async |accessor| describe.call_describe(accessor).await).await?.map(Some)
+    };
+    match tokio::time::timeout(MAX_TIME, start).await {
+        Err(_) => Err(InspectError::TooSlow),
+        Ok(Err(error)) => Err(InspectError::Start(format!("{error:?}"))),
+        Ok(Ok(None)) => Ok(Description::of_standard(interface)),
+        Ok(Ok(Some(json))) => Ok(Description::from_guest(&json)?),
+    }
+}
+
+/// How a component is called: our contract first, then the newer standard.
+fn interface(engine: &Engine, component: &wasmtime::component::Component) -> Option<Interface> {
+    let component_type = component.component_type();
+    let exported = |wanted: &str| {
+        component_type.exports(&engine.wasmtime).any(|(name, item)| {
+            name.starts_with(wanted) && matches!(item.ty, ComponentItem::ComponentInstance(_))
+        })
+    };
+    if exported(&format!("{}@0.1", crate::contract::HANDLER_INTERFACE)) {
+        Some(Interface::Function)
+    } else if exported("wasi:http/handler@0.3") {
+        Some(Interface::WasiHttp03)
+    } else if exported("wasi:http/incoming-handler@0.2") {
+        Some(Interface::WasiHttp02)
+    } else {
+        None
+    }
+}

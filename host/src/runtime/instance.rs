@@ -1,0 +1,243 @@
+//! One instance: the task that drives it, and what others may know of it.
+
+use super::call::{self, Job};
+use super::engine::Engine;
+use super::failure::Failure;
+use super::loaded::{Guest, Loaded};
+use super::state::State;
+use crate::registry::{Isolation, Lane};
+use crate::telemetry::Source;
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::Instant;
+use tokio::sync::{Notify, SetOnce, mpsc};
+use wasmtime::component::Accessor;
+use wasmtime::{Store, Trap};
+
+/// What others may know of an instance.
+#[derive(Debug, Default)]
+pub(super) struct Status {
+    /// Invocations that the instance has taken and not ended.
+    pub(super) busy: AtomicUsize,
+    /// Invocations that somebody waits for.
+    live: AtomicUsize,
+    /// Takes no more invocations.
+    retired: AtomicBool,
+    /// Stopped in the middle of computing, rather than waiting for something.
+    pub(super) computing: AtomicBool,
+    /// Asks the driver to drop the instance now.
+    stop: Notify,
+    /// Why the instance is gone.
+    fate: SetOnce<Failure>,
+}
+
+impl Status {
+    pub(super) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the instance is gone, and tells why.
+    pub(super) async fn fate(&self) -> Failure {
+        self.fate.wait().await.clone()
+    }
+}
+
+/// Somebody waits for one invocation. Dropped before it is done, the invocation
+/// is abandoned: its instance takes no more, and goes as soon as nobody waits
+/// for any other that it has.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    status: Arc<Status>,
+    done: bool,
+}
+
+impl Waiting {
+    pub(super) fn new(status: Arc<Status>) -> Self {
+        status.live.fetch_add(1, Ordering::Relaxed);
+        Self { status, done: false }
+    }
+
+    /// The whole answer has come.
+    pub(super) fn done(&mut self) {
+        self.done = true;
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if !self.done {
+            self.status.retired.store(true, Ordering::Relaxed);
+        }
+        let live = self.status.live.fetch_sub(1, Ordering::AcqRel) - 1;
+        if live == 0 && self.status.is_retired() {
+            self.status.stop.notify_one();
+        }
+    }
+}
+
+/// An instance, from outside.
+#[derive(Debug)]
+pub(super) struct Handle {
+    pub(super) jobs: mpsc::UnboundedSender<Job>,
+    pub(super) status: Arc<Status>,
+    /// When it was last put aside.
+    pub(super) idle_since: std::sync::Mutex<Instant>,
+}
+
+impl Handle {
+    /// Starts an instance on `runtime`; it is instantiated there, and lives
+    /// until the handle is dropped and its invocations are done.
+    pub(super) fn start(
+        engine: &Arc<Engine>,
+        loaded: &Arc<Loaded>,
+        lane: Lane,
+        isolation: Isolation,
+        runtime: &tokio::runtime::Handle,
+    ) -> Self {
+        let (jobs, queue) = mpsc::unbounded_channel();
+        let status = Arc::new(Status::default());
+        let driver = Driver {
+            engine: engine.clone(),
+            loaded: loaded.clone(),
+            lane,
+            isolation,
+            status: status.clone(),
+        };
+        runtime.spawn(driver.run(queue));
+        Self { jobs, status, idle_since: std::sync::Mutex::new(Instant::now()) }
+    }
+}
+
+struct Driver {
+    engine: Arc<Engine>,
+    loaded: Arc<Loaded>,
+    lane: Lane,
+    isolation: Isolation,
+    status: Arc<Status>,
+}
+
+impl Driver {
+    async fn run(self, queue: mpsc::UnboundedReceiver<Job>) {
+        let ended = Ended { status: &self.status, failure: Some(Failure::NoAnswer) };
+        let status = self.status.clone();
+        let mut store = State::store(&self.engine, &self.loaded, self.lane, status.clone());
+        let result = {
+            let mut drive = pin!(self.drive(&mut store, queue));
+            let mut stopped = pin!(status.stop.notified());
+            poll_fn(|cx| {
+                if stopped.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Ok(()));
+                }
+                status.computing.store(false, Ordering::Relaxed);
+                drive.as_mut().poll(cx)
+            })
+            .await
+        };
+        ended.with(result.err().map(|error| self.classify(&store, error)));
+    }
+
+    async fn drive(
+        &self,
+        store: &mut Store<State>,
+        mut queue: mpsc::UnboundedReceiver<Job>,
+    ) -> wasmtime::Result<()> {
+        let guest = self.loaded.exports.instantiate(store).await.map_err(|error| {
+            // Told apart from a guest's trap later.
+            if error.is::<Trap>() { error } else { error.context(InstantiationFailed) }
+        })?;
+        store.run_concurrent(async |accessor| self.serve(accessor, &guest, &mut queue).await).await?
+    }
+
+    /// Takes jobs and carries them on, as many at once as come, until no more
+    /// can come and the guest has nothing left to do.
+    async fn serve(
+        &self,
+        accessor: &Accessor<State>,
+        guest: &Guest,
+        queue: &mut mpsc::UnboundedReceiver<Job>,
+    ) -> wasmtime::Result<()> {
+        let linger = self.isolation != Isolation::Shared;
+        let mut calls = FuturesUnordered::new();
+        let mut open = true;
+        poll_fn(|cx| {
+            loop {
+                match calls.poll_next_unpin(cx) {
+                    Poll::Ready(Some(Ok(()))) => continue,
+                    Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
+                    Poll::Ready(None) | Poll::Pending => {}
+                }
+                if open {
+                    match queue.poll_recv(cx) {
+                        Poll::Ready(Some(job)) => {
+                            calls.push(call::call(accessor, guest, job, linger));
+                            continue;
+                        }
+                        Poll::Ready(None) => open = false,
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
+                if !calls.is_empty() {
+                    return Poll::Pending;
+                }
+                return accessor.poll_no_interesting_tasks(cx).map(Ok);
+            }
+        })
+        .await
+    }
+
+    /// Whose fault the instance's end is; the guest's is logged for it.
+    fn classify(&self, store: &Store<State>, error: wasmtime::Error) -> Failure {
+        let failure = if store.data().memory.breached() {
+            Failure::OutOfMemory
+        } else if error.is::<InstantiationFailed>() {
+            Failure::NoRoom(format!("{error:#}").into())
+        } else {
+            Failure::trap(&error)
+        };
+        if self.status.live.load(Ordering::Acquire) == 0 {
+            // Nobody waits who would report it.
+            let grants = &self.loaded.grants;
+            grants.logs.write(&grants.version, None, Source::Host, failure.to_string());
+        }
+        failure
+    }
+}
+
+/// Marks an error of instantiation that is not the guest's trap.
+#[derive(Debug)]
+struct InstantiationFailed;
+
+impl std::fmt::Display for InstantiationFailed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the instance could not be made")
+    }
+}
+
+/// Tells whoever waits why the instance is gone, even when the driver's task is
+/// dropped or panics.
+struct Ended<'a> {
+    status: &'a Status,
+    failure: Option<Failure>,
+}
+
+impl Ended<'_> {
+    fn with(mut self, failure: Option<Failure>) {
+        if failure.is_some() {
+            self.failure = failure;
+        }
+    }
+}
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.status.retired.store(true, Ordering::Relaxed);
+        if let Some(failure) = self.failure.take() {
+            // Set only here, and once.
+            let _ = self.status.fate.set(failure);
+        }
+    }
+}

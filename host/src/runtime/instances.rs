@@ -1,0 +1,267 @@
+//! The instances of all versions: loaded on first use, found for each request,
+//! put aside and, when nobody needs them, dropped.
+
+use super::answer::Answer;
+use super::call::{Job, OnFree, Place};
+use super::engine::Engine;
+use super::failure::Failure;
+use super::instance::{Handle, Waiting};
+use super::loaded::Loaded;
+use crate::capabilities::Invocation;
+use crate::contract::Body;
+use crate::names::VersionId;
+use crate::registry::{Isolation, Lane, Registry, Version};
+use crate::routing::Route;
+use crate::scheduling::{LanePermit, Lanes, Seat};
+use arc_swap::ArcSwap;
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// Invocations that share an instance at most. More would save little memory
+/// and lose more with each trap.
+const MAX_SHARED: usize = 64;
+
+/// An instance that nobody used for this long is dropped.
+const MAX_IDLE: Duration = Duration::from_secs(30);
+
+/// The instances of all versions.
+pub struct Instances {
+    engine: Arc<Engine>,
+    registry: Arc<Registry>,
+    workers: usize,
+    pools: ArcSwap<HashMap<VersionId, Arc<Pool>>>,
+    /// Serialises loading; requests for loaded versions never take it.
+    loading: tokio::sync::Mutex<()>,
+}
+
+/// The instances of one version.
+struct Pool {
+    loaded: Arc<Loaded>,
+    /// Shared instances, by worker.
+    shared: Vec<Mutex<Vec<Arc<Handle>>>>,
+    /// Exclusive instances that are not in use, by worker; the blocking lane
+    /// has the last place. Last in, first out, so that few stay warm.
+    idle: Vec<Mutex<Vec<Arc<Handle>>>>,
+}
+
+impl Instances {
+    /// No instances yet.
+    pub fn new(
+        engine: Arc<Engine>,
+        registry: Arc<Registry>,
+        lanes: &Lanes,
+    ) -> Self {
+        Self {
+            engine,
+            registry,
+            workers: lanes.workers(),
+            pools: ArcSwap::default(),
+            loading: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Takes an instance for one invocation of `route`.
+    ///
+    /// # Errors
+    ///
+    /// When the version can't be loaded.
+    pub async fn take(&self, route: &Route, permit: LanePermit) -> Result<Instance, Failure> {
+        let loaded = self.pools.load().get(&route.version().id).cloned();
+        let pool = match loaded {
+            Some(pool) => pool,
+            None => self.load(route.version().clone()).await?,
+        };
+        let (handle, on_free) = if route.is_shared() {
+            (pool.shared(&self.engine, permit.seat()), None)
+        } else {
+            pool.exclusive(&self.engine, permit.seat(), route.isolation())
+        };
+        handle.status.busy.fetch_add(1, Ordering::AcqRel);
+        Ok(Instance { handle, permit, on_free })
+    }
+
+    /// Loads a version, unless it is, so that its first request need not wait.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be loaded.
+    pub async fn preload(&self, version: Arc<Version>) -> Result<(), Failure> {
+        self.load(version).await.map(drop)
+    }
+
+    async fn load(&self, version: Arc<Version>) -> Result<Arc<Pool>, Failure> {
+        let _loading = self.loading.lock().await;
+        if let Some(pool) = self.pools.load().get(&version.id) {
+            return Ok(pool.clone());
+        }
+        let engine = self.engine.clone();
+        let compiled = self.registry.compiled(&version.component, &engine.fingerprint());
+        if !compiled.exists() {
+            let component = self.registry.component(&version.component).ok_or_else(|| {
+                Failure::Load("its component is missing from the data directory".into())
+            })?;
+            super::compile_in_child(component, compiled.clone())
+                .await
+                .map_err(|error| Failure::Load(error.to_string().into()))?;
+        }
+        let id = version.id.clone();
+        let loaded = tokio::task::spawn_blocking(move || Loaded::new(&engine, version, &compiled))
+            .await
+            .map_err(|error| Failure::Load(error.to_string().into()))?
+            .map_err(|error| Failure::Load(format!("{error:#}").into()))?;
+        let pool = Arc::new(Pool {
+            loaded: Arc::new(loaded),
+            shared: (0..self.workers).map(|_| Mutex::default()).collect(),
+            idle: (0..=self.workers).map(|_| Mutex::default()).collect(),
+        });
+        self.pools.rcu(|pools| {
+            let mut next = HashMap::clone(pools);
+            next.insert(id.clone(), pool.clone());
+            next
+        });
+        Ok(pool)
+    }
+
+    /// Lets go of a version that gets no more traffic: its idle instances end
+    /// now, the others with their invocations.
+    pub fn retire(&self, version: &VersionId) {
+        self.pools.rcu(|pools| {
+            let mut next = HashMap::clone(pools);
+            next.remove(version);
+            next
+        });
+    }
+
+    /// Drops instances that nobody has used for a while; call it now and then.
+    pub fn sweep(&self) {
+        for pool in self.pools.load().values() {
+            for place in pool.idle.iter().chain(&pool.shared) {
+                lock(place).retain(|handle| {
+                    let used = handle.status.busy.load(Ordering::Acquire) > 0
+                        || lock(&handle.idle_since).elapsed() < MAX_IDLE;
+                    used && !handle.status.is_retired()
+                });
+            }
+        }
+    }
+}
+
+impl Pool {
+    /// An instance that is waiting and has room for one more, or a new one.
+    fn shared(&self, engine: &Arc<Engine>, seat: &Seat) -> Arc<Handle> {
+        let Seat::Async { worker, handle: runtime } = seat else {
+            unreachable!("a route of the blocking lane is never shared");
+        };
+        let mut instances = lock(&self.shared[*worker]);
+        instances.retain(|handle| !handle.status.is_retired());
+        // The fullest first, so that the others can become idle.
+        let free = instances.iter().find(|handle| {
+            !handle.status.computing.load(Ordering::Relaxed)
+                && handle.status.busy.load(Ordering::Relaxed) < MAX_SHARED
+        });
+        if let Some(handle) = free {
+            return handle.clone();
+        }
+        let handle = Arc::new(Handle::start(
+            engine,
+            &self.loaded,
+            Lane::Async,
+            Isolation::Shared,
+            runtime,
+        ));
+        instances.push(handle.clone());
+        handle
+    }
+
+    /// An idle instance or a new one, and what to do when it is free again.
+    fn exclusive(
+        self: &Arc<Self>,
+        engine: &Arc<Engine>,
+        seat: &Seat,
+        isolation: Isolation,
+    ) -> (Arc<Handle>, Option<OnFree>) {
+        let place = match seat {
+            Seat::Async { worker, .. } => *worker,
+            Seat::Blocking { .. } => self.idle.len() - 1,
+        };
+        let start = || {
+            Arc::new(Handle::start(engine, &self.loaded, seat.lane(), isolation, seat.handle()))
+        };
+        if isolation == Isolation::Fresh {
+            return (start(), None);
+        }
+        let idle = {
+            let mut idle = lock(&self.idle[place]);
+            std::iter::from_fn(|| idle.pop()).find(|handle| !handle.status.is_retired())
+        };
+        let handle = idle.unwrap_or_else(start);
+        // Weak: a version that was retired meanwhile keeps no idle instance.
+        let pool = Arc::downgrade(self);
+        let again = handle.clone();
+        let put_aside = move || {
+            if let Some(pool) = pool.upgrade()
+                && !again.status.is_retired()
+            {
+                *lock(&again.idle_since) = std::time::Instant::now();
+                lock(&pool.idle[place]).push(again);
+            }
+        };
+        (handle, Some(Box::new(put_aside)))
+    }
+}
+
+/// An instance with a place taken in it.
+pub struct Instance {
+    handle: Arc<Handle>,
+    permit: LanePermit,
+    on_free: Option<OnFree>,
+}
+
+impl Instance {
+    /// Runs one invocation. Dropping the future, or the answer before it is
+    /// read, ends the invocation.
+    ///
+    /// # Errors
+    ///
+    /// When the guest or the host fails before the answer's head.
+    pub async fn call(
+        self,
+        route: &Route,
+        request: http::Request<Body>,
+        invocation: Arc<Invocation>,
+        deadline: Instant,
+    ) -> Result<http::Response<Answer>, Failure> {
+        let Self { handle, permit, on_free } = self;
+        let status = handle.status.clone();
+        let (reply, outcome) = oneshot::channel();
+        let place = Place::new(status.clone(), invocation, on_free);
+        let mut waiting = Waiting::new(status.clone());
+        let job = Job { request, route: route.id().0, reply, place };
+        // Refused when the instance has just ended: its fate says why.
+        let _ = handle.jobs.send(job);
+        drop(handle);
+        let outcome = match tokio::time::timeout_at(deadline, outcome).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(status.fate().await),
+            Err(_) => return Err(Failure::Deadline),
+        };
+        match outcome {
+            Ok(response) => {
+                Ok(response.map(|body| Answer::new(body, waiting, permit, deadline)))
+            }
+            Err(failure) => {
+                waiting.done();
+                Err(failure)
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // No code that can panic runs under these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

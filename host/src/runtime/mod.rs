@@ -1,0 +1,25 @@
+//! Station 4 of 5, runtime: instances of compiled components, taken, called, dropped.
+//!
+//! An instance is driven by one task, on the lane that its invocations were
+//! admitted to. Requests reach it through a channel; a suspended instance is
+//! only a value, so that its task can be dropped, and with it the instance, at
+//! any time.
+
+mod answer;
+mod call;
+mod compile;
+mod engine;
+mod failure;
+mod inspect;
+mod instance;
+mod instances;
+mod limits;
+mod loaded;
+mod state;
+
+pub use self::answer::Answer;
+pub use self::compile::{COMPILE_SUBCOMMAND, CompileError, compile_in_child, compile_to, limit_this_process};
+pub use self::engine::{Engine, EngineConfig};
+pub use self::failure::{Failure, Fault};
+pub use self::inspect::{InspectError, inspect};
+pub use self::instances::{Instance, Instances};

@@ -1,0 +1,12 @@
+//! Station 3 of 5, scheduling: decides when and on which lane an invocation may run.
+//!
+//! A lane is a set of threads with an event loop. The async lane has one loop
+//! per worker thread: a connection, and the instances it calls, stay on one
+//! worker, so that a call crosses no thread. The blocking lane is a loop of its
+//! own on dedicated threads of lower priority, for code that computes.
+
+mod lanes;
+mod permit;
+
+pub use self::lanes::{Lanes, LanesConfig, Worker};
+pub use self::permit::{Lane, LanePermit, Refused, Seat};
