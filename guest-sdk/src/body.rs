@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use futures::future::LocalBoxFuture;
 use futures::stream::{LocalBoxStream, Stream, StreamExt};
 
 use crate::error::Error;
@@ -21,11 +22,49 @@ pub struct Body(pub(crate) Kind);
 
 pub(crate) enum Kind {
     Bytes(Vec<u8>),
-    Stream(LocalBoxStream<'static, Result<Vec<u8>, BodyError>>),
-    /// A body that the host streams in. It is kept as it is because passing it
-    /// on unread then costs the guest nothing.
-    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "no host, no such body"))]
+    /// A body that the function makes, or has fetched.
+    Stream(Box<dyn Source>),
+    /// A request's body that the host streams in. It is kept as it is because
+    /// passing it on unread then costs the guest nothing.
+    #[cfg_attr(
+        not(target_arch = "wasm32"),
+        expect(dead_code, reason = "no host, no such body")
+    )]
     Incoming(platform::Incoming),
+}
+
+/// A streamed body. What streams it out is reached through this trait alone, so
+/// that a function which streams nothing does not contain it: some 20 KB.
+pub(crate) trait Source {
+    /// The next piece; it may be empty. `None` at the end.
+    fn chunk(&mut self) -> LocalBoxFuture<'_, Result<Option<Vec<u8>>, BodyError>>;
+
+    /// Hands the body to the host, by our contract.
+    #[cfg(target_arch = "wasm32")]
+    fn lower(self: Box<Self>) -> platform::Lowered;
+
+    /// Hands the body to the host, by `wasi:http`.
+    #[cfg(target_arch = "wasm32")]
+    fn lower_portable(self: Box<Self>) -> platform::LoweredPortable;
+}
+
+/// A stream made by the function.
+struct Piped(LocalBoxStream<'static, Result<Vec<u8>, BodyError>>);
+
+impl Source for Piped {
+    fn chunk(&mut self) -> LocalBoxFuture<'_, Result<Option<Vec<u8>>, BodyError>> {
+        Box::pin(async { self.0.next().await.transpose() })
+    }
+
+    #[cfg(target_arch = "wasm32")]
+    fn lower(self: Box<Self>) -> platform::Lowered {
+        platform::lower_source(self)
+    }
+
+    #[cfg(target_arch = "wasm32")]
+    fn lower_portable(self: Box<Self>) -> platform::LoweredPortable {
+        platform::lower_source_portable(self)
+    }
 }
 
 /// Why a body could not be read.
@@ -68,10 +107,10 @@ impl Body {
         T: Into<Vec<u8>> + 'static,
         E: Into<Error> + 'static,
     {
-        Body(Kind::Stream(Box::pin(stream.map(|item| match item {
+        Body::piped(stream.map(|item| match item {
             Ok(piece) => Ok(piece.into()),
             Err(error) => Err(error.into().into()),
-        }))))
+        }))
     }
 
     /// A body that `producer` writes, piece by piece, while it is read.
@@ -96,9 +135,18 @@ impl Body {
         F: AsyncFnOnce(BodyWriter) -> Result<(), Error> + 'static,
     {
         let slot = Rc::new(RefCell::new(Slot::default()));
-        let writer = BodyWriter { slot: Rc::clone(&slot) };
+        let writer = BodyWriter {
+            slot: Rc::clone(&slot),
+        };
         let producer = Box::pin(async move { producer(writer).await });
-        Body(Kind::Stream(Box::pin(Produced { producer: Some(producer), slot })))
+        Body::piped(Produced {
+            producer: Some(producer),
+            slot,
+        })
+    }
+
+    fn piped(stream: impl Stream<Item = Result<Vec<u8>, BodyError>> + 'static) -> Self {
+        Body(Kind::Stream(Box::new(Piped(Box::pin(stream)))))
     }
 
     /// The next piece, at least one byte long; `None` at the end.
@@ -110,7 +158,7 @@ impl Body {
             let piece = match &mut self.0 {
                 Kind::Bytes(bytes) if bytes.is_empty() => return Ok(None),
                 Kind::Bytes(bytes) => return Ok(Some(std::mem::take(bytes))),
-                Kind::Stream(stream) => stream.next().await.transpose()?,
+                Kind::Stream(source) => source.chunk().await?,
                 Kind::Incoming(incoming) => incoming.chunk().await?,
             };
             match piece {
@@ -285,7 +333,10 @@ mod tests {
     #[test]
     fn whole_bytes_are_one_piece() {
         let mut body = Body::from("abc");
-        assert_eq!(block_on(body.chunk()).unwrap().as_deref(), Some(b"abc".as_slice()));
+        assert_eq!(
+            block_on(body.chunk()).unwrap().as_deref(),
+            Some(b"abc".as_slice())
+        );
         assert_eq!(block_on(body.chunk()).unwrap(), None);
     }
 

@@ -6,7 +6,9 @@
 /// If it is not set, or not UTF-8. As a handler's error this is a 500 and a
 /// log line that names the variable.
 pub fn var(name: &str) -> Result<String, VarError> {
-    std::env::var(name).map_err(|_| VarError { name: name.to_owned() })
+    std::env::var(name).map_err(|_| VarError {
+        name: name.to_owned(),
+    })
 }
 
 /// A configuration variable is not set.

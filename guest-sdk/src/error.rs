@@ -98,7 +98,11 @@ impl HttpError {
     /// An error with this status and this text for the caller.
     #[must_use]
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        HttpError { status, detail: detail.into(), headers: Headers::new() }
+        HttpError {
+            status,
+            detail: detail.into(),
+            headers: Headers::new(),
+        }
     }
 
     /// The same error with one more header field in its answer.
@@ -113,7 +117,11 @@ impl IntoResponse for HttpError {
     fn into_response(mut self) -> Response {
         self.headers.insert("content-type", "application/json");
         let body = json::detail(&self.detail).into();
-        Response { status: self.status, headers: self.headers, body }
+        Response {
+            status: self.status,
+            headers: self.headers,
+            body,
+        }
     }
 }
 
@@ -147,6 +155,9 @@ mod tests {
         #[error("cannot read the price")]
         struct Outer(#[source] std::num::ParseIntError);
         let error = Error::from(Outer("x".parse::<u8>().unwrap_err()));
-        assert_eq!(error.to_string(), "cannot read the price: invalid digit found in string");
+        assert_eq!(
+            error.to_string(),
+            "cannot read the price: invalid digit found in string"
+        );
     }
 }

@@ -29,37 +29,31 @@ use crate::response::Response;
 use crate::time::timeout;
 
 /// A `GET` request to `url`.
-#[must_use]
 pub fn get(url: impl Into<String>) -> Fetch {
     request(Method::GET, url)
 }
 
 /// A `POST` request to `url`.
-#[must_use]
 pub fn post(url: impl Into<String>) -> Fetch {
     request(Method::POST, url)
 }
 
 /// A `PUT` request to `url`.
-#[must_use]
 pub fn put(url: impl Into<String>) -> Fetch {
     request(Method::PUT, url)
 }
 
 /// A `PATCH` request to `url`.
-#[must_use]
 pub fn patch(url: impl Into<String>) -> Fetch {
     request(Method::PATCH, url)
 }
 
 /// A `DELETE` request to `url`.
-#[must_use]
 pub fn delete(url: impl Into<String>) -> Fetch {
     request(Method::DELETE, url)
 }
 
 /// A request with any method to `url`, an absolute `http` or `https` URL.
-#[must_use]
 pub fn request(method: Method, url: impl Into<String>) -> Fetch {
     Fetch {
         method,
@@ -204,7 +198,10 @@ mod tests {
     fn query_pairs_are_encoded_and_appended() {
         let fetch = get("http://a/b#c").query("q", "x y&z").query("n", "1");
         assert_eq!(fetch.url, "http://a/b?q=x+y%26z&n=1#c");
-        assert_eq!(get("http://a/?x=1").query("y", "2").url, "http://a/?x=1&y=2");
+        assert_eq!(
+            get("http://a/?x=1").query("y", "2").url,
+            "http://a/?x=1&y=2"
+        );
     }
 
     #[test]

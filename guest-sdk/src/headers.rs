@@ -4,11 +4,11 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Header fields in the order they came, names in lower case.
 ///
-/// It is a plain list, the form in which host and guest exchange headers, so
-/// that a handler that does not look at them costs nothing. For the types of
-/// the `http` crate take a [`HeaderMap`] instead.
+/// It is the very text in which host and guest exchange headers, `name: value`
+/// and CR LF for each field, so that a handler that does not look at them costs
+/// nothing. For the types of the `http` crate take a [`HeaderMap`] instead.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, Vec<u8>)>);
+pub struct Headers(Vec<u8>);
 
 impl Headers {
     /// No fields at all.
@@ -20,13 +20,16 @@ impl Headers {
     /// The first field of that name, if it is UTF-8.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.0.iter().find(|(other, _)| other.eq_ignore_ascii_case(name))?;
+        let mut fields = self.iter();
+        let (_, value) = fields.find(|(other, _)| other.eq_ignore_ascii_case(name))?;
         str::from_utf8(value).ok()
     }
 
     /// Every field of that name, as bytes: HTTP does not promise UTF-8.
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter().filter(move |(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.iter()
+            .filter(move |(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 
     /// Whether a field of that name is there.
@@ -42,18 +45,44 @@ impl Headers {
     }
 
     /// Adds a field, beside those of that name.
+    ///
+    /// What HTTP does not allow in a name or value makes the whole answer
+    /// invalid: the host logs it and answers 502 `invalid-response`.
     pub fn append(&mut self, name: &str, value: impl Into<Vec<u8>>) {
-        self.0.push((name.to_ascii_lowercase(), value.into()));
+        self.push(name, &value.into());
+    }
+
+    fn push(&mut self, name: &str, value: &[u8]) {
+        // A byte that would end the name or the value early becomes one that
+        // the host refuses: nobody can smuggle a field in.
+        let in_name = |byte: u8| match byte {
+            b'\r' | b'\n' | b':' => 0,
+            byte => byte.to_ascii_lowercase(),
+        };
+        let in_value = |byte: u8| if matches!(byte, b'\r' | b'\n') { 0 } else { byte };
+        self.0.reserve(name.len() + value.len() + 4);
+        self.0.extend(name.bytes().map(in_name));
+        self.0.extend_from_slice(b": ");
+        self.0.extend(value.iter().copied().map(in_value));
+        self.0.extend_from_slice(b"\r\n");
     }
 
     /// Takes out every field of that name.
     pub fn remove(&mut self, name: &str) {
-        self.0.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+        if self.contains(name) {
+            let mut kept = Headers::new();
+            for (other, value) in self.iter() {
+                if !other.eq_ignore_ascii_case(name) {
+                    kept.push(other, value);
+                }
+            }
+            *self = kept;
+        }
     }
 
     /// Adds `other`'s fields, in place of all of their names.
     pub(crate) fn replace_with(&mut self, other: Headers) {
-        for (name, _) in &other.0 {
+        for (name, _) in other.iter() {
             self.remove(name);
         }
         self.0.extend(other.0);
@@ -61,13 +90,22 @@ impl Headers {
 
     /// All fields, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
+        let mut rest = self.0.as_slice();
+        std::iter::from_fn(move || {
+            let colon = rest.iter().position(|&byte| byte == b':')?;
+            let end = colon + rest[colon..].iter().position(|&byte| byte == b'\r')?;
+            let (name, value) = (&rest[..colon], &rest[colon + 1..end]);
+            rest = rest.get(end + 2..)?;
+            // The host sends names in ASCII, and `push` takes only text.
+            let name = str::from_utf8(name).unwrap_or_default();
+            Some((name, value.strip_prefix(b" ").unwrap_or(value)))
+        })
     }
 
     /// How many fields there are; a name may count more than once.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.iter().count()
     }
 
     /// Whether there are none.
@@ -76,22 +114,41 @@ impl Headers {
         self.0.is_empty()
     }
 
-    /// The contract's own form. The host sends names in lower case.
+    /// The contract's own form, as the host sends it.
     #[cfg(target_arch = "wasm32")]
-    pub(crate) fn from_wire(fields: Vec<(String, Vec<u8>)>) -> Self {
-        Headers(fields)
+    pub(crate) fn from_wire(section: Vec<u8>) -> Self {
+        Headers(section)
     }
 
     #[cfg(target_arch = "wasm32")]
-    pub(crate) fn into_wire(self) -> Vec<(String, Vec<u8>)> {
+    pub(crate) fn into_wire(self) -> Vec<u8> {
         self.0
+    }
+
+    /// The form of `wasi:http`.
+    #[cfg(target_arch = "wasm32")]
+    pub(crate) fn to_list(&self) -> Vec<(String, Vec<u8>)> {
+        self.iter()
+            .map(|(name, value)| (name.to_owned(), value.to_vec()))
+            .collect()
+    }
+}
+
+impl<'a> FromIterator<(&'a str, &'a [u8])> for Headers {
+    fn from_iter<T: IntoIterator<Item = (&'a str, &'a [u8])>>(fields: T) -> Self {
+        let mut headers = Headers::new();
+        for (name, value) in fields {
+            headers.push(name, value);
+        }
+        headers
     }
 }
 
 impl From<HeaderMap> for Headers {
     fn from(map: HeaderMap) -> Self {
-        let fields = map.iter().map(|(name, value)| (name.as_str().into(), value.as_bytes().into()));
-        Headers(fields.collect())
+        map.iter()
+            .map(|(name, value)| (name.as_str(), value.as_bytes()))
+            .collect()
     }
 }
 
@@ -99,7 +156,10 @@ impl From<&Headers> for HeaderMap {
     /// Leaves out what is not a valid field; the host sends only valid ones.
     fn from(headers: &Headers) -> Self {
         let fields = headers.iter().filter_map(|(name, value)| {
-            Some((HeaderName::try_from(name).ok()?, HeaderValue::from_bytes(value).ok()?))
+            Some((
+                HeaderName::try_from(name).ok()?,
+                HeaderValue::from_bytes(value).ok()?,
+            ))
         });
         let mut map = HeaderMap::new();
         for (name, value) in fields {
@@ -121,7 +181,20 @@ mod tests {
         assert_eq!(headers.get("X-TAG"), Some("a"));
         assert_eq!(headers.get_all("x-tag").count(), 2);
         headers.insert("x-tag", "c");
-        assert_eq!(headers.iter().collect::<Vec<_>>(), [("x-tag", b"c".as_slice())]);
+        assert_eq!(
+            headers.iter().collect::<Vec<_>>(),
+            [("x-tag", b"c".as_slice())]
+        );
+    }
+
+    #[test]
+    fn a_value_cannot_end_its_field() {
+        let mut headers = Headers::new();
+        headers.append("x", "a\r\nset-cookie: b");
+        headers.append("y\r\nz:", "c");
+        assert_eq!(headers.len(), 2);
+        assert!(!headers.contains("set-cookie"));
+        assert!(HeaderMap::from(&headers).is_empty());
     }
 
     #[test]

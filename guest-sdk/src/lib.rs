@@ -135,7 +135,7 @@ macro_rules! app {
         pub fn app() -> $crate::App {
             const ROUTES: &[$crate::routing::Route] =
                 &[$(<$route as $crate::routing::Handler>::ROUTE),*];
-            const { $crate::routing::assert_distinct(ROUTES) }
+            const _: () = $crate::routing::assert_distinct(ROUTES);
             $crate::App::new(ROUTES)
         }
 

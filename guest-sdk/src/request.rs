@@ -27,7 +27,12 @@ impl Request {
     /// A request to `target`, path and query, for tests.
     #[must_use]
     pub fn new(method: Method, target: impl Into<String>) -> Self {
-        Request::assemble(method.as_str().to_owned(), target.into(), Headers::new(), Body::empty())
+        Request::assemble(
+            method.as_str().to_owned(),
+            target.into(),
+            Headers::new(),
+            Body::empty(),
+        )
     }
 
     /// A `GET` request to `target`, path and query, for tests.
@@ -60,11 +65,20 @@ impl Request {
     /// `content-type`.
     #[must_use]
     pub fn with_json(self, json: impl Into<String>) -> Self {
-        self.with_header("content-type", "application/json").with_body(json.into())
+        self.with_header("content-type", "application/json")
+            .with_body(json.into())
     }
 
     pub(crate) fn assemble(method: String, target: String, headers: Headers, body: Body) -> Self {
-        Request { parts: Parts { method, target, headers, segments: &[] }, body }
+        Request {
+            parts: Parts {
+                method,
+                target,
+                headers,
+                segments: &[],
+            },
+            body,
+        }
     }
 
     pub(crate) fn for_route(mut self, segments: &'static [Segment]) -> Self {
@@ -141,7 +155,9 @@ impl Parts {
     /// The path, still percent-encoded.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.target.split_once('?').map_or(self.target.as_str(), |(path, _)| path)
+        self.target
+            .split_once('?')
+            .map_or(self.target.as_str(), |(path, _)| path)
     }
 
     /// The query, still encoded, without its `?`.

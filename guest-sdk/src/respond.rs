@@ -203,9 +203,15 @@ mod tests {
         assert_eq!(answer("a"), (200, text.clone(), "a".into()));
         assert_eq!(answer(()), (204, None, String::new()));
         assert_eq!(answer(StatusCode::ACCEPTED), (202, None, String::new()));
-        assert_eq!(answer((StatusCode::CREATED, "a")), (201, text.clone(), "a".into()));
+        assert_eq!(
+            answer((StatusCode::CREATED, "a")),
+            (201, text.clone(), "a".into())
+        );
         assert_eq!(answer(Json([1, 2])), (200, json.clone(), "[1,2]".into()));
-        assert_eq!(answer(None::<&str>), (404, json, r#"{"detail":"Not Found"}"#.into()));
+        assert_eq!(
+            answer(None::<&str>),
+            (404, json, r#"{"detail":"Not Found"}"#.into())
+        );
         assert_eq!(answer(Ok::<_, Error>("a")), (200, text, "a".into()));
         let html = Some("text/html; charset=utf-8".to_owned());
         assert_eq!(answer(Html("<p>")), (200, html, "<p>".into()));
@@ -213,7 +219,11 @@ mod tests {
 
     #[test]
     fn headers_beside_an_answer_replace_its_own() {
-        let fields = [("content-type", "text/csv"), ("set-cookie", "a=1"), ("set-cookie", "b=2")];
+        let fields = [
+            ("content-type", "text/csv"),
+            ("set-cookie", "a=1"),
+            ("set-cookie", "b=2"),
+        ];
         let response = (StatusCode::CREATED, fields, "x,y").into_response();
         assert_eq!(response.status(), 201);
         assert_eq!(response.headers().get_all("content-type").count(), 1);

@@ -23,7 +23,11 @@ impl Response {
     /// `content-type`.
     #[must_use]
     pub fn new(body: impl Into<Body>) -> Self {
-        Response { status: StatusCode::OK, headers: Headers::new(), body: body.into() }
+        Response {
+            status: StatusCode::OK,
+            headers: Headers::new(),
+            body: body.into(),
+        }
     }
 
     /// `200 OK` with a `content-type`.

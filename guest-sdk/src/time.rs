@@ -54,6 +54,9 @@ mod tests {
         let late = timeout(Duration::from_millis(5), std::future::pending::<()>());
         let message = block_on(late).unwrap_err().to_string();
         assert_eq!(message, "not done within 5ms");
-        assert_eq!(block_on(timeout(Duration::from_secs(5), async { 1 })), Ok(1));
+        assert_eq!(
+            block_on(timeout(Duration::from_secs(5), async { 1 })),
+            Ok(1)
+        );
     }
 }

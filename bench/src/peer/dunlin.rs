@@ -22,7 +22,6 @@ pub(super) fn prepare() -> anyhow::Result<Launch> {
         program.display()
     );
     let data = tempfile::tempdir()?;
-    run(Command::new(&program).args(["build", GUEST]))?;
     deploy(&program, data.path())?;
     let arguments = serve_arguments(data.path(), "127.0.0.1:{port}");
     Ok(Launch {
@@ -52,7 +51,7 @@ struct Serving {
     admin: String,
 }
 
-/// Deploys the guest into `data` through a host that runs only for this.
+/// Builds the guest and deploys it into `data` through a host that runs only for this.
 fn deploy(program: &Path, data: &Path) -> anyhow::Result<()> {
     let mut host = Command::new(program)
         .args(serve_arguments(data, "127.0.0.1:0"))
@@ -66,11 +65,13 @@ fn deploy(program: &Path, data: &Path) -> anyhow::Result<()> {
         BufReader::new(stdout).read_line(&mut line)?;
         let serving: Serving = serde_json::from_str(&line)
             .with_context(|| format!("`dunlin serve --json` printed {line:?}"))?;
-        let token = std::fs::read_to_string(data.join("token"));
         run(Command::new(program)
             .args(["deploy", GUEST, "--host"])
             .arg(format!("http://{}", serving.admin))
-            .envs(token.map(|token| ("DUNLIN_TOKEN", token.trim().to_owned()))))
+            .arg("--data-dir")
+            .arg(data)
+            // Theirs is for another host.
+            .env_remove("DUNLIN_TOKEN"))
     })();
     host.kill()?;
     host.wait()?;

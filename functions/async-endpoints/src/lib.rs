@@ -53,7 +53,9 @@ async fn async_data() -> Json<Message> {
 /// the notes at the top of the file say what to do instead.
 #[get("/sync-but-can-call-async")]
 fn sync_but_can_call_async() -> Json<Message> {
-    Json(Message { message: "Sync endpoint placeholder for calling async (see notes)" })
+    Json(Message {
+        message: "Sync endpoint placeholder for calling async (see notes)",
+    })
 }
 
 dunlin::app![async_data, sync_but_can_call_async];
@@ -67,7 +69,10 @@ mod tests {
     #[test]
     fn the_sync_endpoint_is_called_like_any_function() {
         let Json(answer) = sync_but_can_call_async();
-        assert_eq!(answer.message, "Sync endpoint placeholder for calling async (see notes)");
+        assert_eq!(
+            answer.message,
+            "Sync endpoint placeholder for calling async (see notes)"
+        );
     }
 
     #[test]
@@ -75,6 +80,10 @@ mod tests {
         let start = Instant::now();
         let answers = block_on(dunlin::join_all((0..10).map(|_| async_data())));
         assert!(start.elapsed() < Duration::from_secs(4));
-        assert!(answers.iter().all(|Json(answer)| answer.message == "Data from slow call"));
+        assert!(
+            answers
+                .iter()
+                .all(|Json(answer)| answer.message == "Data from slow call")
+        );
     }
 }

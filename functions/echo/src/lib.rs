@@ -77,12 +77,16 @@ mod tests {
 
     #[test]
     fn the_body_comes_back() {
-        assert_eq!(call(Request::post("/").with_body("abc")), (StatusCode::OK, "abc".into()));
+        assert_eq!(
+            call(Request::post("/").with_body("abc")),
+            (StatusCode::OK, "abc".into())
+        );
     }
 
     #[test]
     fn orders_are_parsed() {
-        let order = r#"{"id":1,"customer":"Ada","items":[{"name":"tea","price":2.5,"quantity":4}]}"#;
+        let order =
+            r#"{"id":1,"customer":"Ada","items":[{"name":"tea","price":2.5,"quantity":4}]}"#;
         let (status, answer) = call(Request::post("/json").with_json(order));
         assert_eq!(status, StatusCode::OK);
         assert_eq!(answer, order.replace("]}", r#"],"express":false}"#));

@@ -40,9 +40,10 @@ enum Outcome {
 #[get("/")]
 async fn fan_out(Query(upstreams): Query<Upstreams>) -> Result<Json<Vec<Report>>, Error> {
     let urls = match upstreams.url {
-        urls if urls.is_empty() => {
-            dunlin::var("UPSTREAMS")?.split_whitespace().map(str::to_owned).collect()
-        }
+        urls if urls.is_empty() => dunlin::var("UPSTREAMS")?
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect(),
         urls => urls,
     };
     Ok(Json(dunlin::join_all(urls.into_iter().map(report)).await))
@@ -52,9 +53,15 @@ async fn report(url: String) -> Report {
     let start = Instant::now();
     let outcome = match measure(&url).await {
         Ok((status, bytes)) => Outcome::Answered { status, bytes },
-        Err(error) => Outcome::Failed { error: error.to_string() },
+        Err(error) => Outcome::Failed {
+            error: error.to_string(),
+        },
     };
-    Report { url, millis: start.elapsed().as_millis(), outcome }
+    Report {
+        url,
+        millis: start.elapsed().as_millis(),
+        outcome,
+    }
 }
 
 /// The status and the number of bytes.

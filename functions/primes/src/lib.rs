@@ -23,9 +23,14 @@ struct Primes {
 fn primes(Path(n): Path<u32>) -> Result<Json<Primes>, Invalid> {
     if n > MAX {
         let message = format!("Input should be less than or equal to {MAX}");
-        return Err(Problem::new(&["path", "n"], "less_than_equal", message, &n.to_string()).into());
+        return Err(
+            Problem::new(&["path", "n"], "less_than_equal", message, &n.to_string()).into(),
+        );
     }
-    Ok(Json(Primes { n, count: count(n as usize) }))
+    Ok(Json(Primes {
+        n,
+        count: count(n as usize),
+    }))
 }
 
 /// The sieve of Eratosthenes.
@@ -55,7 +60,10 @@ mod tests {
 
     #[test]
     fn counts() {
-        assert_eq!([0, 2, 3, 10, 100, 100_000].map(count), [0, 0, 1, 4, 25, 9592]);
+        assert_eq!(
+            [0, 2, 3, 10, 100, 100_000].map(count),
+            [0, 0, 1, 4, 25, 9592]
+        );
     }
 
     #[test]

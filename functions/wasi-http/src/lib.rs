@@ -68,7 +68,9 @@ fn text(answer: ResponseOutparam, status: u16, text: &str) -> Result<(), Cut> {
 fn echo(request: &IncomingRequest, answer: ResponseOutparam) -> Result<(), Cut> {
     let body = request.consume()?;
     let input = body.stream()?;
-    let copied = respond(answer, 200, "application/octet-stream", |out| copy(&input, out));
+    let copied = respond(answer, 200, "application/octet-stream", |out| {
+        copy(&input, out)
+    });
     // The stream is a child of the body and must go first.
     drop(input);
     drop(IncomingBody::finish(body));
@@ -94,7 +96,9 @@ fn respond(
     write: impl FnOnce(&OutputStream) -> Result<(), StreamError>,
 ) -> Result<(), Cut> {
     let fields = Fields::new();
-    fields.set("content-type", &[content_type.as_bytes().to_vec()]).map_err(|_| Cut)?;
+    fields
+        .set("content-type", &[content_type.as_bytes().to_vec()])
+        .map_err(|_| Cut)?;
     let response = OutgoingResponse::new(fields);
     response.set_status_code(status)?;
     let body = response.body()?;

@@ -118,15 +118,29 @@ fn argument_types(function: &ItemFn) -> Result<Vec<&Type>> {
 /// a tuple of the wrong length. Arguments of unknown types may take anything.
 fn check_path_arguments(path: &LitStr, segments: &[Segment], types: &[&Type]) -> Result<()> {
     let params = template::params(segments);
-    let Some(argument) = types.iter().find(|ty| last_name(ty).as_deref() == Some("Path")) else {
-        let known = ["Query", "Json", "Headers", "HeaderMap", "Method", "Body", "String", "Vec"];
+    let Some(argument) = types
+        .iter()
+        .find(|ty| last_name(ty).as_deref() == Some("Path"))
+    else {
+        let known = [
+            "Query",
+            "Json",
+            "Headers",
+            "HeaderMap",
+            "Method",
+            "Body",
+            "String",
+            "Vec",
+        ];
         let unclaimed = types
             .iter()
             .all(|ty| last_name(ty).is_some_and(|name| known.contains(&name.as_str())));
         return match params.as_slice() {
             [name] if unclaimed => Err(Error::new(
                 path.span(),
-                format!("nothing takes `{{{name}}}`: add the argument `Path({name}): Path<String>`"),
+                format!(
+                    "nothing takes `{{{name}}}`: add the argument `Path({name}): Path<String>`"
+                ),
             )),
             [_, _, ..] if unclaimed => {
                 let names = params.join(", ");
@@ -145,15 +159,20 @@ fn check_path_arguments(path: &LitStr, segments: &[Segment], types: &[&Type]) ->
     if params.is_empty() {
         return Err(Error::new_spanned(
             argument,
-            format!("the path \"{}\" has no parameters: write one as `{{name}}`", path.value()),
+            format!(
+                "the path \"{}\" has no parameters: write one as `{{name}}`",
+                path.value()
+            ),
         ));
     }
     match path_type(argument) {
-        Some(Type::Tuple(tuple)) if !tuple.elems.is_empty() && tuple.elems.len() != params.len() => {
+        Some(Type::Tuple(tuple))
+            if !tuple.elems.is_empty() && tuple.elems.len() != params.len() =>
+        {
             Err(Error::new_spanned(
                 tuple,
                 format!(
-                    "{} types for {} parameters: the path has `{{{}}}`",
+                    "this takes {} parameters, but the path has {}: `{{{}}}`",
                     tuple.elems.len(),
                     params.len(),
                     params.join("}`, `{")
@@ -163,7 +182,8 @@ fn check_path_arguments(path: &LitStr, segments: &[Segment], types: &[&Type]) ->
         Some(ty) if params.len() > 1 && is_scalar(ty) => Err(Error::new_spanned(
             ty,
             format!(
-                "one type for {} parameters: take a tuple, `Path(({})): Path<(…)>`",
+                "this takes one parameter, but the path has {}: take a tuple, \
+                 `Path(({})): Path<(…)>`",
                 params.len(),
                 params.join(", ")
             ),
@@ -204,13 +224,20 @@ fn is_scalar(ty: &Type) -> bool {
 /// Extracts every argument, so that one answer lists all that is wrong, then
 /// calls the function.
 fn call(function: &ItemFn, types: &[&Type]) -> TokenStream {
-    let name = &function.sig.ident;
-    let wait = function.sig.asyncness.map(|_| quote!(.await));
+    // The span is where the compiler reports an answer that is none.
+    let mut name = function.sig.ident.clone();
     let answer_span = match &function.sig.output {
-        ReturnType::Default => function.sig.ident.span(),
+        ReturnType::Default => name.span(),
         ReturnType::Type(_, ty) => ty.span(),
     };
-    let values: Vec<_> = (0..types.len()).map(|index| format_ident!("argument_{index}")).collect();
+    name.set_span(answer_span);
+    let wait = function
+        .sig
+        .asyncness
+        .map(|_| quote_spanned!(answer_span=> .await));
+    let values: Vec<_> = (0..types.len())
+        .map(|index| format_ident!("argument_{index}"))
+        .collect();
     let answer = quote_spanned! {answer_span=>
         ::dunlin::IntoResponse::into_response(#name(#(#values),*)#wait)
     };
@@ -219,12 +246,12 @@ fn call(function: &ItemFn, types: &[&Type]) -> TokenStream {
     };
     let parts = parts.iter().zip(&values).map(|(ty, value)| {
         quote_spanned! {ty.span()=>
-            let #value = extraction.part::<#ty>(&mut request).await;
+            let #value: ::core::option::Option<#ty> = extraction.part(&mut request).await;
         }
     });
     let last_value = &values[values.len() - 1];
     let last = quote_spanned! {last.span()=>
-        let #last_value = extraction.last::<#last, _>(request).await;
+        let #last_value: ::core::option::Option<#last> = extraction.last(request).await;
     };
     let mutable = (types.len() > 1).then(|| quote!(let mut request = request;));
     quote! {

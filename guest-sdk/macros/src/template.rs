@@ -57,7 +57,9 @@ fn parse_text(template: &str) -> std::result::Result<Vec<Segment>, String> {
         if let Some(name) = segment.param()
             && segments.iter().any(|earlier| earlier.param() == Some(name))
         {
-            return Err(format!("`{{{name}}}` occurs twice: each parameter needs a name of its own"));
+            return Err(format!(
+                "`{{{name}}}` occurs twice: each parameter needs a name of its own"
+            ));
         }
         segments.push(segment);
     }
@@ -69,7 +71,10 @@ fn parse_segment(text: &str) -> std::result::Result<Segment, String> {
     if !unescaped.contains(['{', '}']) {
         return parse_literal(text);
     }
-    let Some(name) = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) else {
+    let Some(name) = text
+        .strip_prefix('{')
+        .and_then(|text| text.strip_suffix('}'))
+    else {
         return Err(format!(
             "`{text}`: a parameter is a whole segment, as in `/{{name}}/`; take the segment and \
              split it in the function (for a literal brace write `{{{{` or `}}}}`)"
@@ -151,7 +156,11 @@ mod tests {
         assert_eq!(parse_text("/"), Ok(vec![literal("")]));
         assert_eq!(
             parse_text("/items/{id}/"),
-            Ok(vec![literal("items"), Segment::Param("id".into()), literal("")])
+            Ok(vec![
+                literal("items"),
+                Segment::Param("id".into()),
+                literal("")
+            ])
         );
         assert_eq!(
             parse_text("/files/{*path}"),

@@ -10,17 +10,20 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::value::StrDeserializer;
-use serde::de::{self, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess};
 
 use super::Invalid;
 use super::problem::{Loc, Problem, input_text};
+use super::stand_in::{StandIn, string};
 
 /// No more than this many problems are listed: each costs a reading.
-const MAX_PROBLEMS: usize = 32;
+pub(crate) const MAX_PROBLEMS: usize = 32;
 
-/// Reads a value, or finds all that is wrong with it.
-pub(crate) fn read<T>(mut attempt: impl FnMut(&Repairs) -> Result<T, Fault>) -> Result<T, Invalid> {
+/// Reads a value, or finds what is wrong with it: up to `max` problems.
+pub(crate) fn read<T>(
+    max: usize,
+    mut attempt: impl FnMut(&Repairs) -> Result<T, Fault>,
+) -> Result<T, Invalid> {
     let mut repairs = Repairs::default();
     let mut problems = Vec::new();
     loop {
@@ -35,7 +38,7 @@ pub(crate) fn read<T>(mut attempt: impl FnMut(&Repairs) -> Result<T, Fault>) -> 
                 }
                 repairs.0.push((problem.loc.clone(), repair));
                 problems.push(problem);
-                if problems.len() == MAX_PROBLEMS {
+                if problems.len() == max {
                     break;
                 }
             }
@@ -57,15 +60,41 @@ enum Step<'a> {
 
 impl<'a> At<'a> {
     pub(crate) fn root(name: &'a str) -> At<'a> {
-        At { parent: None, step: Step::Name(name) }
+        At {
+            parent: None,
+            step: Step::Name(name),
+        }
     }
 
     pub(crate) fn name(&'a self, name: &'a str) -> At<'a> {
-        At { parent: Some(self), step: Step::Name(name) }
+        At {
+            parent: Some(self),
+            step: Step::Name(name),
+        }
     }
 
     fn index(&'a self, index: usize) -> At<'a> {
-        At { parent: Some(self), step: Step::Index(index) }
+        At {
+            parent: Some(self),
+            step: Step::Index(index),
+        }
+    }
+
+    /// Whether this is that place. Every value is asked this, for each place
+    /// found wrong before it: the last step, which mostly differs, goes first.
+    fn is(&self, loc: &[Loc]) -> bool {
+        let Some((last, parents)) = loc.split_last() else {
+            return false;
+        };
+        let same = match (&self.step, last) {
+            (Step::Name(here), Loc::Name(name)) => here == name,
+            (Step::Index(here), Loc::Index(index)) => here == index,
+            _ => false,
+        };
+        same && match self.parent {
+            Some(parent) => parent.is(parents),
+            None => parents.is_empty(),
+        }
     }
 
     fn loc(&self) -> Vec<Loc> {
@@ -92,23 +121,16 @@ pub(crate) struct Repairs(Vec<(Vec<Loc>, Repair)>);
 
 impl Repairs {
     fn at(&self, at: &At<'_>) -> Option<Repair> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let here = at.loc();
-        self.0.iter().find(|(loc, _)| *loc == here).map(|(_, repair)| *repair)
+        let here = self.0.iter().find(|(loc, _)| at.is(loc));
+        here.map(|(_, repair)| *repair)
     }
 
     /// The names of the fields to be added to the object at `at`.
     fn added(&self, at: &At<'_>) -> Vec<String> {
-        if self.0.is_empty() {
-            return Vec::new();
-        }
-        let here = at.loc();
         let added = self.0.iter().filter(|(_, repair)| *repair == Repair::Add);
         added
             .filter_map(|(loc, _)| match loc.split_last() {
-                Some((Loc::Name(name), parent)) if parent == here => Some(name.to_string()),
+                Some((Loc::Name(name), parent)) if at.is(parent) => Some(name.to_string()),
                 _ => None,
             })
             .collect()
@@ -141,7 +163,14 @@ enum Field {
 impl Fault {
     pub(crate) fn new(kind: &'static str, msg: impl Into<String>) -> Self {
         let msg = msg.into();
-        Fault(Box::new(Details { kind, msg, field: None, loc: None, input: None, ctx: None }))
+        Fault(Box::new(Details {
+            kind,
+            msg,
+            field: None,
+            loc: None,
+            input: None,
+            ctx: None,
+        }))
     }
 
     /// Gives the fault its place, unless a deeper reader has done so.
@@ -226,7 +255,10 @@ pub(crate) fn in_range(value: i128, min: i128, max: i128) -> Result<i128, Fault>
     } else {
         return Ok(value);
     };
-    let mut fault = Fault::new(kind, format!("Input should be {words} than or equal to {bound}"));
+    let mut fault = Fault::new(
+        kind,
+        format!("Input should be {words} than or equal to {bound}"),
+    );
     fault.0.ctx = Some(format!("{{\"{name}\":{bound}}}"));
     Err(fault)
 }
@@ -278,7 +310,9 @@ pub(super) fn read_leaf<'de, L: Leaf<'de>, S: DeserializeSeed<'de>>(
 ) -> Result<S::Value, Fault> {
     match repairs.at(at) {
         Some(_) => seed.deserialize(StandIn),
-        None => leaf.read(seed, at, repairs).map_err(|fault| fault.at(at, || leaf.to_json())),
+        None => leaf
+            .read(seed, at, repairs)
+            .map_err(|fault| fault.at(at, || leaf.to_json())),
     }
 }
 
@@ -293,7 +327,13 @@ pub(crate) struct Fields<'a, I, L> {
 
 impl<'a, I, L> Fields<'a, I, L> {
     pub(crate) fn new(entries: I, at: &'a At<'a>, repairs: &'a Repairs) -> Self {
-        Fields { entries, value: None, added: repairs.added(at), at, repairs }
+        Fields {
+            entries,
+            value: None,
+            added: repairs.added(at),
+            at,
+            repairs,
+        }
     }
 }
 
@@ -304,13 +344,20 @@ where
 {
     type Error = Fault;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Fault> {
         let repairs = self.repairs;
         let at = self.at;
-        let entry = self.entries.find(|(name, _)| repairs.at(&at.name(name)) != Some(Repair::Omit));
+        let entry = self
+            .entries
+            .find(|(name, _)| repairs.at(&at.name(name)) != Some(Repair::Omit));
         self.value = entry;
         match (entry, self.added.last()) {
-            (Some((name, _)), _) => seed.deserialize(de::value::BorrowedStrDeserializer::new(name)).map(Some),
+            (Some((name, _)), _) => seed
+                .deserialize(de::value::BorrowedStrDeserializer::new(name))
+                .map(Some),
             (None, Some(name)) => seed.deserialize(string(name)).map(Some),
             (None, None) => Ok(None),
         }
@@ -321,7 +368,8 @@ where
             Some((name, leaf)) => read_leaf(leaf, seed, &self.at.name(name), self.repairs),
             None => {
                 let name = self.added.pop().unwrap_or_default();
-                seed.deserialize(StandIn).map_err(|fault| fault.at(&self.at.name(&name), String::new))
+                seed.deserialize(StandIn)
+                    .map_err(|fault| fault.at(&self.at.name(&name), String::new))
             }
         }
     }
@@ -337,7 +385,12 @@ pub(crate) struct Elements<'a, I> {
 
 impl<'a, I> Elements<'a, I> {
     pub(crate) fn new(entries: I, at: &'a At<'a>, repairs: &'a Repairs) -> Self {
-        Elements { entries, next: 0, at, repairs }
+        Elements {
+            entries,
+            next: 0,
+            at,
+            repairs,
+        }
     }
 }
 
@@ -348,118 +401,16 @@ where
 {
     type Error = Fault;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
-        let Some(leaf) = self.entries.next() else { return Ok(None) };
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Fault> {
+        let Some(leaf) = self.entries.next() else {
+            return Ok(None);
+        };
         let at = self.at.index(self.next);
         self.next += 1;
         read_leaf(leaf, seed, &at, self.repairs).map(Some)
-    }
-}
-
-fn string(text: &str) -> StrDeserializer<'_, Fault> {
-    text.into_deserializer()
-}
-
-/// Whatever is asked for, in place of a value that was wrong.
-struct StandIn;
-
-macro_rules! stand_in {
-    ($($method:ident: $visit:ident($($value:expr)?),)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-            visitor.$visit($($value)?)
-        }
-    )*};
-}
-
-impl<'de> de::Deserializer<'de> for StandIn {
-    type Error = Fault;
-
-    stand_in! {
-        deserialize_any: visit_unit(),
-        deserialize_ignored_any: visit_unit(),
-        deserialize_unit: visit_unit(),
-        deserialize_bool: visit_bool(false),
-        deserialize_i8: visit_i8(0),
-        deserialize_i16: visit_i16(0),
-        deserialize_i32: visit_i32(0),
-        deserialize_i64: visit_i64(0),
-        deserialize_i128: visit_i128(0),
-        deserialize_u8: visit_u8(0),
-        deserialize_u16: visit_u16(0),
-        deserialize_u32: visit_u32(0),
-        deserialize_u64: visit_u64(0),
-        deserialize_u128: visit_u128(0),
-        deserialize_f32: visit_f32(0.0),
-        deserialize_f64: visit_f64(0.0),
-        deserialize_char: visit_char(' '),
-        deserialize_str: visit_str(""),
-        deserialize_string: visit_str(""),
-        deserialize_identifier: visit_str(""),
-        deserialize_bytes: visit_bytes(&[]),
-        deserialize_byte_buf: visit_bytes(&[]),
-        deserialize_option: visit_none(),
-        deserialize_seq: visit_seq(StandIns(0)),
-        deserialize_map: visit_map(de::value::MapDeserializer::new(std::iter::empty::<(&str, &str)>())),
-    }
-
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_unit()
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_tuple<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_seq(StandIns(length))
-    }
-
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        length: usize,
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
-        visitor.visit_seq(StandIns(length))
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
-        visitor.visit_map(de::value::MapDeserializer::new(fields.iter().map(|name| (*name, StandIn))))
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
-        visitor.visit_enum(string(variants.first().copied().unwrap_or_default()))
-    }
-}
-
-impl IntoDeserializer<'_, Fault> for StandIn {
-    type Deserializer = StandIn;
-
-    fn into_deserializer(self) -> StandIn {
-        self
-    }
-}
-
-/// So many stand-ins in a row.
-struct StandIns(usize);
-
-impl<'de> SeqAccess<'de> for StandIns {
-    type Error = Fault;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
-        let Some(left) = self.0.checked_sub(1) else { return Ok(None) };
-        self.0 = left;
-        seed.deserialize(StandIn).map(Some)
     }
 }
 

@@ -20,6 +20,10 @@ use crate::request::Request;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Json<T>(pub T);
 
+/// Of a larger body, in bytes, only the first problem is told: looking for
+/// more would cost more than a caller who sends nonsense may ask for.
+const MAX_THOROUGH: usize = 256 * 1024;
+
 /// Why a JSON body could not be taken.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -63,8 +67,15 @@ impl<T: DeserializeOwned> FromRequest for Json<T> {
 }
 
 fn is_json(headers: &Headers) -> bool {
-    let Some(content_type) = headers.get("content-type") else { return false };
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let Some(content_type) = headers.get("content-type") else {
+        return false;
+    };
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     essence == "application/json"
         || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
@@ -83,8 +94,17 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, JsonRejection> {
         Ok(tree) => tree,
         Err(error) => return Err(JsonRejection::Syntax(syntax(body, &error).into())),
     };
-    input::read(|repairs| {
-        T::deserialize(JsonInput { value: &tree, at: &At::root("body"), repairs })
+    let max = if body.len() > MAX_THOROUGH {
+        1
+    } else {
+        input::MAX_PROBLEMS
+    };
+    input::read(max, |repairs| {
+        T::deserialize(JsonInput {
+            value: &tree,
+            at: &At::root("body"),
+            repairs,
+        })
     })
     .map_err(JsonRejection::Data)
 }
@@ -108,7 +128,10 @@ fn position(body: &[u8], error: &serde_json::Error) -> usize {
         return body.len();
     }
     let lines = body.split_inclusive(|byte| *byte == b'\n');
-    let before: usize = lines.take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
+    let before: usize = lines
+        .take(error.line().saturating_sub(1))
+        .map(<[u8]>::len)
+        .sum();
     (before + error.column()).saturating_sub(1).min(body.len())
 }
 
@@ -141,7 +164,15 @@ mod tests {
     #[test]
     fn what_is_right_is_read() {
         let item = parse::<Item>(br#"{"name":"a","price":3,"tags":[{"id":1}]}"#).unwrap();
-        assert_eq!(item, Item { name: "a".into(), price: 3.0, tags: vec![Tag { id: 1 }], size: None });
+        assert_eq!(
+            item,
+            Item {
+                name: "a".into(),
+                price: 3.0,
+                tags: vec![Tag { id: 1 }],
+                size: None
+            }
+        );
     }
 
     #[test]

@@ -14,7 +14,11 @@ impl<'de> Leaf<'de> for &'de Value {
         at: &At<'_>,
         repairs: &Repairs,
     ) -> Result<S::Value, Fault> {
-        seed.deserialize(JsonInput { value: self, at, repairs })
+        seed.deserialize(JsonInput {
+            value: self,
+            at,
+            repairs,
+        })
     }
 
     fn to_json(self) -> String {
@@ -38,7 +42,11 @@ impl<'de> JsonInput<'_, 'de> {
     }
 
     fn integer(&self, min: i128, max: i128) -> Result<i128, Fault> {
-        let number = self.value.as_i64().map(i128::from).or(self.value.as_u64().map(i128::from));
+        let number = self
+            .value
+            .as_i64()
+            .map(i128::from)
+            .or(self.value.as_u64().map(i128::from));
         match number {
             Some(number) => in_range(number, min, max),
             None => self.wrong("int_type", "integer"),
@@ -51,7 +59,9 @@ impl<'de> JsonInput<'_, 'de> {
         kind: &'static str,
         wanted: &str,
     ) -> Result<V::Value, Fault> {
-        let Value::Object(fields) = self.value else { return self.wrong(kind, wanted) };
+        let Value::Object(fields) = self.value else {
+            return self.wrong(kind, wanted);
+        };
         let fields = fields.iter().map(|(name, value)| (name.as_str(), value));
         visitor
             .visit_map(Fields::new(fields, self.at, self.repairs))
@@ -215,7 +225,11 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Fault> {
         let at = self.content.at.name(self.name);
-        JsonInput { at: &at, ..self.content }.deserialize_seq(visitor)
+        JsonInput {
+            at: &at,
+            ..self.content
+        }
+        .deserialize_seq(visitor)
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -224,6 +238,10 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         let at = self.content.at.name(self.name);
-        JsonInput { at: &at, ..self.content }.deserialize_map(visitor)
+        JsonInput {
+            at: &at,
+            ..self.content
+        }
+        .deserialize_map(visitor)
     }
 }

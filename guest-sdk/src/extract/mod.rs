@@ -8,7 +8,7 @@
 //! | [`Json<T>`] | the body, parsed; needs `content-type: application/json` |
 //! | `String`, `Vec<u8>` | the body, whole |
 //! | [`Body`](crate::Body) | the body, as it comes in |
-//! | [`Request`](crate::Request) | everything |
+//! | [`Request`] | everything |
 //! | `Result<T, T::Rejection>` | any of these; the handler answers when it fails |
 //!
 //! Those that take the body ([`FromRequest`]) stand last, and there is at most
@@ -26,6 +26,7 @@ mod path;
 mod problem;
 mod query;
 mod raw;
+mod stand_in;
 mod text;
 
 pub use json::{Json, JsonRejection};
@@ -68,9 +69,8 @@ pub trait FromRequestParts: Sized {
     type Rejection: Into<Rejection>;
 
     /// Reads it.
-    fn from_request_parts(
-        parts: &mut Parts,
-    ) -> impl Future<Output = Result<Self, Self::Rejection>>;
+    fn from_request_parts(parts: &mut Parts)
+    -> impl Future<Output = Result<Self, Self::Rejection>>;
 }
 
 /// An argument that takes the whole request, body included; the last one.

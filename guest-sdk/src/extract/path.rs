@@ -35,8 +35,10 @@ pub(crate) type Param<'a> = (&'static str, Cow<'a, str>);
 fn params(parts: &Parts) -> Result<Vec<Param<'_>>, Invalid> {
     let mut params = Vec::new();
     let mut problems = Vec::new();
-    routing::each_param(parts.segments, parts.path(), |name, raw| {
-        match percent_decode_str(raw).decode_utf8() {
+    routing::each_param(
+        parts.segments,
+        parts.path(),
+        |name, raw| match percent_decode_str(raw).decode_utf8() {
             Ok(value) => params.push((name, value)),
             Err(_) => problems.push(Problem {
                 kind: "string_unicode".into(),
@@ -46,14 +48,22 @@ fn params(parts: &Parts) -> Result<Vec<Param<'_>>, Invalid> {
                 input: input_text(raw),
                 ctx: None,
             }),
-        }
-    });
-    if problems.is_empty() { Ok(params) } else { Err(problems.into()) }
+        },
+    );
+    if problems.is_empty() {
+        Ok(params)
+    } else {
+        Err(problems.into())
+    }
 }
 
 fn parse<T: DeserializeOwned>(params: &[Param<'_>]) -> Result<T, Invalid> {
-    input::read(|repairs: &Repairs| {
-        T::deserialize(PathInput { params, at: &At::root("path"), repairs })
+    input::read(input::MAX_PROBLEMS, |repairs: &Repairs| {
+        T::deserialize(PathInput {
+            params,
+            at: &At::root("path"),
+            repairs,
+        })
     })
 }
 
@@ -63,7 +73,10 @@ mod tests {
     use serde::Deserialize;
 
     fn read<T: DeserializeOwned>(params: &[(&'static str, &'static str)]) -> Result<T, String> {
-        let params: Vec<Param> = params.iter().map(|(name, value)| (*name, (*value).into())).collect();
+        let params: Vec<Param> = params
+            .iter()
+            .map(|(name, value)| (*name, (*value).into()))
+            .collect();
         parse(&params).map_err(|invalid| input::told(&invalid))
     }
 
@@ -81,8 +94,17 @@ mod tests {
         assert_eq!(read::<Id>(&[("id", "7")]), Ok(Id(7)));
         assert_eq!(read::<(i8,)>(&[("id", "-7")]), Ok((-7,)));
         assert_eq!(read::<(u8, String)>(&two), Ok((7, "a b".into())));
-        assert_eq!(read::<Ids>(&two), Ok(Ids { user: 7, item: "a b".into() }));
-        assert_eq!(read::<Vec<String>>(&two), Ok(vec!["7".into(), "a b".into()]));
+        assert_eq!(
+            read::<Ids>(&two),
+            Ok(Ids {
+                user: 7,
+                item: "a b".into()
+            })
+        );
+        assert_eq!(
+            read::<Vec<String>>(&two),
+            Ok(vec!["7".into(), "a b".into()])
+        );
     }
 
     #[test]
@@ -91,6 +113,9 @@ mod tests {
             read::<(u8, i64)>(&[("user", "300"), ("item", "x")]),
             Err("less_than_equal path.user; int_parsing path.item".into())
         );
-        assert_eq!(read::<bool>(&[("flag", "maybe")]), Err("bool_parsing path.flag".into()));
+        assert_eq!(
+            read::<bool>(&[("flag", "maybe")]),
+            Err("bool_parsing path.flag".into())
+        );
     }
 }

@@ -48,8 +48,17 @@ impl Problem {
         msg: impl Into<String>,
         input: &str,
     ) -> Self {
-        let loc = loc.iter().map(|name| Loc::Name(Cow::Owned((*name).to_owned()))).collect();
-        Problem { kind: kind.into(), loc, msg: msg.into(), input: input_text(input), ctx: None }
+        let loc = loc
+            .iter()
+            .map(|name| Loc::Name(Cow::Owned((*name).to_owned())))
+            .collect();
+        Problem {
+            kind: kind.into(),
+            loc,
+            msg: msg.into(),
+            input: input_text(input),
+            ctx: None,
+        }
     }
 
     fn push_json(&self, out: &mut String) {
@@ -69,7 +78,11 @@ impl Problem {
         out.push_str("],\"msg\":");
         json::push_string(out, &self.msg);
         out.push_str(",\"input\":");
-        out.push_str(if self.input.len() > MAX_INPUT { "null" } else { &self.input });
+        out.push_str(if self.input.len() > MAX_INPUT {
+            "null"
+        } else {
+            &self.input
+        });
         if let Some(ctx) = &self.ctx {
             out.push_str(",\"ctx\":");
             out.push_str(ctx);
@@ -110,7 +123,9 @@ pub struct Invalid {
 
 impl From<Problem> for Invalid {
     fn from(problem: Problem) -> Self {
-        Invalid { problems: vec![problem] }
+        Invalid {
+            problems: vec![problem],
+        }
     }
 }
 

@@ -48,8 +48,12 @@ fn groups(query: &str) -> Vec<Group<'_>> {
 
 fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Invalid> {
     let groups = groups(query);
-    input::read(|repairs| {
-        T::deserialize(QueryInput { groups: &groups, at: &At::root("query"), repairs })
+    input::read(input::MAX_PROBLEMS, |repairs| {
+        T::deserialize(QueryInput {
+            groups: &groups,
+            at: &At::root("query"),
+            repairs,
+        })
     })
 }
 
@@ -92,8 +96,13 @@ mod tests {
         };
         assert_eq!(page, Ok(expected));
         let page = read::<Page>("limit=1&limit=2&order=newest");
-        let expected =
-            Page { limit: 2, tag: vec![], q: None, order: Order::Newest, deep: false };
+        let expected = Page {
+            limit: 2,
+            tag: vec![],
+            q: None,
+            order: Order::Newest,
+            deep: false,
+        };
         assert_eq!(page, Ok(expected));
     }
 
@@ -109,7 +118,10 @@ mod tests {
     #[test]
     fn maps_and_unknown_keys() {
         let map = read::<std::collections::BTreeMap<String, u8>>("b=2&a=1").unwrap();
-        assert_eq!(map.into_iter().collect::<Vec<_>>(), [("a".into(), 1), ("b".into(), 2)]);
+        assert_eq!(
+            map.into_iter().collect::<Vec<_>>(),
+            [("a".into(), 1), ("b".into(), 2)]
+        );
 
         #[derive(Deserialize, Debug)]
         #[serde(deny_unknown_fields)]
@@ -118,7 +130,10 @@ mod tests {
             _limit: u8,
         }
         let told = read::<Strict>("limit=x&offset=1").unwrap_err();
-        assert_eq!(told, "int_parsing query.limit; extra_forbidden query.offset");
+        assert_eq!(
+            told,
+            "int_parsing query.limit; extra_forbidden query.offset"
+        );
     }
 
     #[test]

@@ -30,7 +30,11 @@ impl<'de> Leaf<'de> for Values<'de> {
         at: &At<'_>,
         repairs: &Repairs,
     ) -> Result<S::Value, Fault> {
-        seed.deserialize(Text { values: self, at, repairs })
+        seed.deserialize(Text {
+            values: self,
+            at,
+            repairs,
+        })
     }
 
     fn to_json(self) -> String {
@@ -111,7 +115,11 @@ impl<'de> Deserializer<'de> for Text<'_, 'de> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let values = self.values.0.iter().map(|value| Values(std::slice::from_ref(value)));
+        let values = self
+            .values
+            .0
+            .iter()
+            .map(|value| Values(std::slice::from_ref(value)));
         visitor.visit_seq(Elements::new(values, self.at, self.repairs))
     }
 
@@ -145,14 +153,21 @@ impl<'de> Deserializer<'de> for QueryInput<'_, 'de> {
     type Error = Fault;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let fields = self.groups.iter().map(|(name, values)| (&**name, Values(values)));
+        let fields = self
+            .groups
+            .iter()
+            .map(|(name, values)| (&**name, Values(values)));
         visitor
             .visit_map(Fields::new(fields, self.at, self.repairs))
             .map_err(|fault| fault.at(self.at, || "null".into()))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        if self.groups.is_empty() { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.groups.is_empty() {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -186,8 +201,12 @@ impl<'de> PathInput<'_, 'de> {
         };
         let at = self.at.name(name);
         let values = Values(std::slice::from_ref(value));
-        read(Text { values, at: &at, repairs: self.repairs })
-            .map_err(|fault| fault.at(&at, || values.to_json()))
+        read(Text {
+            values,
+            at: &at,
+            repairs: self.repairs,
+        })
+        .map_err(|fault| fault.at(&at, || values.to_json()))
     }
 }
 
@@ -220,7 +239,11 @@ impl<'de> Deserializer<'de> for PathInput<'_, 'de> {
     /// A list that knows each element's name, which its place is to show.
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         visitor
-            .visit_seq(Named { params: self.params.iter(), at: self.at, repairs: self.repairs })
+            .visit_seq(Named {
+                params: self.params.iter(),
+                at: self.at,
+                repairs: self.repairs,
+            })
             .map_err(|fault| fault.at(self.at, || "null".into()))
     }
 
@@ -274,7 +297,9 @@ impl<'de> serde::de::SeqAccess<'de> for Named<'_, 'de> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Fault> {
-        let Some((name, value)) = self.params.next() else { return Ok(None) };
+        let Some((name, value)) = self.params.next() else {
+            return Ok(None);
+        };
         super::input::read_leaf(one(value), seed, &self.at.name(name), self.repairs).map(Some)
     }
 }

@@ -57,10 +57,20 @@ impl App {
 
     /// Answers a request with the route that the host chose.
     #[cfg(target_arch = "wasm32")]
-    pub(crate) async fn call_route(&self, route: u32, request: Request) -> Result<Response, String> {
-        match usize::try_from(route).ok().and_then(|route| self.routes.get(route)) {
+    pub(crate) async fn call_route(
+        &self,
+        route: u32,
+        request: Request,
+    ) -> Result<Response, String> {
+        match usize::try_from(route)
+            .ok()
+            .and_then(|route| self.routes.get(route))
+        {
             Some(route) => Ok(call(route, request).await),
-            None => Err(format!("there is no route {route}: describe lists {}", self.routes.len())),
+            None => Err(format!(
+                "there is no route {route}: describe lists {}",
+                self.routes.len()
+            )),
         }
     }
 
@@ -68,7 +78,11 @@ impl App {
         let mut found = false;
         let mut best: Option<&'static Route> = None;
         let mut best_get: Option<&'static Route> = None;
-        for route in self.routes.iter().filter(|route| matches(route.segments, path)) {
+        for route in self
+            .routes
+            .iter()
+            .filter(|route| matches(route.segments, path))
+        {
             found = true;
             if route.method == method {
                 prefer(&mut best, route);
@@ -80,15 +94,21 @@ impl App {
         match (best, best_get) {
             (Some(route), _) => Ok(Choice::Route(route)),
             (None, Some(route)) if method == "HEAD" => Ok(Choice::HeadOf(route)),
-            _ if found => Err(HttpError::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
-                .with_header("allow", self.allowed(path))),
+            _ if found => Err(
+                HttpError::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+                    .with_header("allow", self.allowed(path)),
+            ),
             _ => Err(HttpError::new(StatusCode::NOT_FOUND, "Not Found")),
         }
     }
 
     fn allowed(&self, path: &str) -> String {
         let mut methods: Vec<&str> = Vec::new();
-        for route in self.routes.iter().filter(|route| matches(route.segments, path)) {
+        for route in self
+            .routes
+            .iter()
+            .filter(|route| matches(route.segments, path))
+        {
             let head = (route.method == "GET").then_some("HEAD");
             for method in std::iter::once(route.method).chain(head) {
                 if !methods.contains(&method) {
@@ -126,7 +146,7 @@ fn without_body(mut response: Response) -> Response {
 /// Stops the compiler at two routes of which only one could ever answer.
 ///
 /// # Panics
-/// If there are such, with the second one's path.
+/// If there are such; the message names both.
 pub const fn assert_distinct(routes: &[Route]) {
     let mut second = 0;
     while second < routes.len() {
@@ -134,12 +154,42 @@ pub const fn assert_distinct(routes: &[Route]) {
         while first < second {
             let (a, b) = (&routes[first], &routes[second]);
             if same_text(a.method, b.method) && same(a.segments, b.segments) {
-                // A constant panic prints one text and nothing more.
-                panic!("{}", b.path);
+                let text = [
+                    "`",
+                    a.name,
+                    "` and `",
+                    b.name,
+                    "` answer the same requests: ",
+                    a.method,
+                    " ",
+                    b.path,
+                ];
+                panic_with(&text);
             }
             first += 1;
         }
         second += 1;
+    }
+}
+
+/// A constant panic takes no arguments but one text; this puts it together.
+const fn panic_with(parts: &[&str]) -> ! {
+    let mut buffer = [0; 400];
+    let mut length = 0;
+    let mut part = 0;
+    while part < parts.len() {
+        let bytes = parts[part].as_bytes();
+        let mut index = 0;
+        while index < bytes.len() && length < buffer.len() {
+            buffer[length] = bytes[index];
+            length += 1;
+            index += 1;
+        }
+        part += 1;
+    }
+    match str::from_utf8(buffer.split_at(length).0) {
+        Ok(text) => panic!("{}", text),
+        Err(_) => panic!("two routes answer the same requests"),
     }
 }
 
@@ -206,7 +256,10 @@ mod tests {
 
     fn call(request: Request) -> (u16, String) {
         let response = block_on(app::app().call(request));
-        (response.status().as_u16(), block_on(response.text()).unwrap())
+        (
+            response.status().as_u16(),
+            block_on(response.text()).unwrap(),
+        )
     }
 
     #[test]
@@ -222,16 +275,25 @@ mod tests {
     #[test]
     fn what_has_no_route() {
         assert_eq!(call(Request::get("/nothing/here")).0, 405);
-        assert_eq!(call(Request::get("/nothing")), (404, r#"{"detail":"Not Found"}"#.into()));
+        assert_eq!(
+            call(Request::get("/nothing")),
+            (404, r#"{"detail":"Not Found"}"#.into())
+        );
         let response = block_on(app::app().call(Request::new(Method::DELETE, "/items/7")));
         assert_eq!(response.status(), 405);
-        assert_eq!(response.headers().get("allow"), Some("GET, HEAD, PUT, POST"));
+        assert_eq!(
+            response.headers().get("allow"),
+            Some("GET, HEAD, PUT, POST")
+        );
     }
 
     #[test]
     fn head_is_get_without_the_body() {
         let response = block_on(app::app().call(Request::new(Method::HEAD, "/items/best")));
-        assert_eq!(response.headers().get("content-type"), Some("text/plain; charset=utf-8"));
+        assert_eq!(
+            response.headers().get("content-type"),
+            Some("text/plain; charset=utf-8")
+        );
         assert_eq!(block_on(response.text()).unwrap(), "");
     }
 
@@ -241,8 +303,19 @@ mod tests {
         let (status, body) = call(request);
         assert_eq!(status, 422);
         let body: serde_json::Value = serde_json::from_str(&body).unwrap();
-        let places: Vec<_> = body["detail"].as_array().unwrap().iter().map(|p| &p["loc"]).collect();
-        assert_eq!(places, [&serde_json::json!(["path", "b"]), &serde_json::json!(["body", 0])]);
+        let places: Vec<_> = body["detail"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|p| &p["loc"])
+            .collect();
+        assert_eq!(
+            places,
+            [
+                &serde_json::json!(["path", "b"]),
+                &serde_json::json!(["body", 0])
+            ]
+        );
         assert_eq!(call(Request::post("/1/2").with_body("[1]")).0, 415);
         let right = Request::post("/1/2?x=3").with_json("[1]");
         assert_eq!(call(right), (200, r#"1 2 {"x": 3} [1]"#.into()));

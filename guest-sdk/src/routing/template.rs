@@ -105,8 +105,10 @@ mod tests {
 
     fn params(segments: &[Segment], path: &str) -> Option<Vec<(&'static str, String)>> {
         let mut params = Vec::new();
-        each_param(segments, path, |name, value| params.push((name, value.to_owned())))
-            .then_some(params)
+        each_param(segments, path, |name, value| {
+            params.push((name, value.to_owned()))
+        })
+        .then_some(params)
     }
 
     #[test]
@@ -120,9 +122,15 @@ mod tests {
         assert_eq!(params(&item, "/items/"), None);
         assert_eq!(params(&item, "/items"), None);
         assert_eq!(params(&item, "/items/7/"), None);
-        assert_eq!(params(&item, "/items/a%2Fb"), Some(vec![("id", "a%2Fb".into())]));
+        assert_eq!(
+            params(&item, "/items/a%2Fb"),
+            Some(vec![("id", "a%2Fb".into())])
+        );
         let files = [Literal("files"), Rest("path")];
-        assert_eq!(params(&files, "/files/a/b"), Some(vec![("path", "a/b".into())]));
+        assert_eq!(
+            params(&files, "/files/a/b"),
+            Some(vec![("path", "a/b".into())])
+        );
         assert_eq!(params(&files, "/files/"), None);
     }
 

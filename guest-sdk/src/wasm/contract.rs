@@ -22,7 +22,7 @@ impl<R: Root> handler::Guest for Component<R> {
         Ok(wit::Response {
             status: response.status.as_u16(),
             headers: response.headers.into_wire(),
-            body: body::lower(response.body),
+            body: body::lower(response.body)?,
         })
     }
 }
@@ -39,13 +39,17 @@ pub(crate) async fn fetch(request: Request) -> Result<Response, FetchError> {
         method: parts.method,
         target: parts.target,
         headers: parts.headers.into_wire(),
-        body: body::lower(body),
+        body: body::lower_for_fetch(body),
     };
     let response = outgoing::fetch(request).await?;
     let status = StatusCode::from_u16(response.status)
         .map_err(|_| FetchError::Protocol(format!("there is no status {}", response.status)))?;
     let headers = Headers::from_wire(response.headers);
-    Ok(Response { status, headers, body: body::lift(response.body) })
+    Ok(Response {
+        status,
+        headers,
+        body: body::lift_fetched(response.body),
+    })
 }
 
 impl From<outgoing::Error> for FetchError {

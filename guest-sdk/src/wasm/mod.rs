@@ -8,10 +8,11 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use wasip3::clocks::monotonic_clock;
+use wasip3::http::types::ErrorCode;
 
 use crate::routing::App;
 
-pub(crate) use body::Incoming;
+pub(crate) use body::{Incoming, Lowered, LoweredPortable, lower_source, lower_source_portable};
 pub(crate) use contract::fetch;
 
 /// `wit/function.wit` in Rust.
@@ -54,4 +55,9 @@ pub(crate) async fn with_spawned<T>(main: impl Future<Output = T>) -> T {
 pub(crate) async fn sleep(duration: Duration) {
     let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     monotonic_clock::wait_for(nanoseconds).await;
+}
+
+/// A failure, as `wasi:http` tells it.
+fn failure(text: &str) -> ErrorCode {
+    ErrorCode::InternalError(Some(text.to_owned()))
 }

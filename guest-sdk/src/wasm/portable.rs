@@ -4,12 +4,11 @@ use wasip3::exports::http::handler::Guest;
 use wasip3::http::types::{
     ErrorCode, Fields, HeaderError, Method, Request as WasiRequest, Response as WasiResponse,
 };
-use wasip3::wit_future;
+use wasip3::{wit_future, wit_stream};
 
 use super::body::{self, End, Incoming};
-use super::{Component, Root};
+use super::{Component, Root, failure};
 use crate::body::{Body, Kind};
-use crate::headers::Headers;
 use crate::request::Request;
 use crate::response::Response;
 
@@ -26,15 +25,17 @@ fn lift(request: WasiRequest) -> Request {
         Some(query) => format!("/{query}"),
         None => "/".to_owned(),
     };
-    let mut headers = request.get_headers().copy_all();
-    for (name, _) in &mut headers {
-        name.make_ascii_lowercase();
-    }
+    let fields = request.get_headers().copy_all();
+    let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
+    let headers = fields.collect();
     // Dropping the writer says that the request was handled without an error.
     let (_, handled) = wit_future::new(|| Ok(()));
     let (data, end) = WasiRequest::consume_body(request, handled);
-    let body = Body(Kind::Incoming(Incoming::new(data, End::Portable(end))));
-    Request::assemble(method, target, Headers::from_wire(headers), body)
+    let body = Body(Kind::Incoming(Incoming {
+        data,
+        end: End::Portable(end),
+    }));
+    Request::assemble(method, target, headers, body)
 }
 
 fn method(method: Method) -> String {
@@ -58,24 +59,39 @@ fn lower(mut response: Response) -> Result<WasiResponse, ErrorCode> {
         && !bytes.is_empty()
         && !response.headers.contains("content-length")
     {
-        response.headers.append("content-length", bytes.len().to_string());
+        response
+            .headers
+            .append("content-length", bytes.len().to_string());
     }
-    let fields = Fields::from_list(&response.headers.into_wire())
-        .map_err(|error| failure(&format!("a header field of the answer is not valid: {}", reason(&error))))?;
-    let (end, whole) = wit_future::new(|| Err(failure("the body's producer went away")));
-    let data = body::stream(response.body, async move |written| {
-        // The host may not be interested any more.
-        let _ = end.write(written.map(|()| None).map_err(|reason| failure(&reason))).await;
-    });
+    let fields = Fields::from_list(&response.headers.to_list()).map_err(|error| {
+        failure(&format!(
+            "a header field of the answer is not valid: {}",
+            reason(&error)
+        ))
+    })?;
+    let (data, whole) = match response.body.0 {
+        Kind::Bytes(bytes) => {
+            let (mut out, data) = wit_stream::new();
+            super::spawn(async move {
+                // The host may not be interested in all of it.
+                let _ = out.write_all(bytes).await;
+            });
+            // Dropping the writer says that nothing went wrong.
+            let (_, whole) = wit_future::new(|| Ok(None));
+            (data, whole)
+        }
+        Kind::Stream(source) => source.lower_portable(),
+        Kind::Incoming(Incoming {
+            data,
+            end: End::Portable(end),
+        }) => (data, end),
+        Kind::Incoming(_) => return Err(failure(body::USED_UP)),
+    };
     let (answer, _sent) = WasiResponse::new(fields, Some(data), whole);
     answer
         .set_status_code(response.status.as_u16())
         .map_err(|()| failure(&format!("{} is not a status", response.status.as_u16())))?;
     Ok(answer)
-}
-
-fn failure(text: &str) -> ErrorCode {
-    ErrorCode::InternalError(Some(text.to_owned()))
 }
 
 fn reason(error: &HeaderError) -> &str {

@@ -7,6 +7,7 @@ use crate::routing::{FunctionRoutes, MountConflict, RouteConflict, Table};
 use crate::runtime::{
     self, CompileError, Engine, Failure, InspectError, Instances, compile_in_child,
 };
+use crate::scheduling::Lanes;
 use crate::telemetry::Logs;
 use serde::Serialize;
 use std::sync::Arc;
@@ -64,6 +65,7 @@ pub struct Deployer {
     routes: Arc<Table>,
     instances: Arc<Instances>,
     logs: Arc<Logs>,
+    lanes: Arc<Lanes>,
     /// One deployment at a time: each swap sees the one before.
     turn: tokio::sync::Mutex<()>,
 }
@@ -76,8 +78,10 @@ impl Deployer {
         routes: Arc<Table>,
         instances: Arc<Instances>,
         logs: Arc<Logs>,
+        lanes: Arc<Lanes>,
     ) -> Self {
-        Self { engine, registry, routes, instances, logs, turn: tokio::sync::Mutex::default() }
+        let turn = tokio::sync::Mutex::default();
+        Self { engine, registry, routes, instances, logs, lanes, turn }
     }
 
     /// Puts back into service what was deployed when the host last stopped. A
@@ -135,7 +139,14 @@ impl Deployer {
             manifest: manifest.clone(),
             created_at_ms: 0,
         };
-        let description = runtime::inspect(&self.engine, &compiled, candidate).await?;
+        // A guest that starts runs its own code: not on this event loop.
+        let engine = self.engine.clone();
+        let description = self
+            .lanes
+            .blocking()
+            .spawn(async move { runtime::inspect(&engine, &compiled, candidate).await })
+            .await
+            .expect("inspecting does not panic")?;
         steps.done("describe");
 
         let routes = FunctionRoutes::new(&description)?;

@@ -58,9 +58,10 @@ impl Output {
         let current = current.upgrade();
         if partial.invocation.as_ref().map(Arc::as_ptr) != current.as_ref().map(Arc::as_ptr) {
             self.flush(partial, source);
-            partial.invocation = current;
         }
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
+            // Each flush ends a line and takes it along.
+            partial.invocation.clone_from(&current);
             let room = MAX_LINE.saturating_sub(partial.text.len());
             partial.text.extend_from_slice(&piece[..piece.len().min(room)]);
             if piece.ends_with(b"\n") || partial.text.len() == MAX_LINE {

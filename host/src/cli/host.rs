@@ -5,8 +5,7 @@ use super::output::Output;
 use crate::admin::{self, AdminConfig, Deployer};
 use crate::capabilities::egress::{Egress, EgressConfig};
 use crate::gateway::{self, Detail, Gateway, GatewayConfig, Listener};
-use crate::names::FunctionName;
-use crate::registry::{Registry, RouteSpec};
+use crate::registry::{Registry, Version};
 use crate::routing::Table;
 use crate::runtime::{Engine, EngineConfig, Instances};
 use crate::scheduling::{Lanes, LanesConfig};
@@ -91,6 +90,7 @@ impl Host {
             routes.clone(),
             instances.clone(),
             logs.clone(),
+            lanes.clone(),
         ));
         let restored = {
             let deployer = deployer.clone();
@@ -147,11 +147,9 @@ impl Host {
         })
     }
 
-    /// The routes of a function that is in service.
-    pub(super) fn routes_of(&self, function: &FunctionName) -> Vec<RouteSpec> {
-        let versions = self.routes.versions();
-        let version = versions.iter().find(|version| version.id.function() == function);
-        version.map_or_else(Vec::new, |version| version.description.routes.clone())
+    /// The versions that are in service, by function.
+    pub(super) fn versions(&self) -> Vec<Arc<Version>> {
+        self.routes.versions()
     }
 
     /// Stops: takes no more connections, lets running invocations finish until

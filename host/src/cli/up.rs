@@ -11,7 +11,6 @@ use crate::names::FunctionName;
 use crate::registry::{Digest, Manifest};
 use anyhow::Context as _;
 use std::collections::HashMap;
-use std::path::Path;
 use std::time::Instant;
 
 /// Runs the loop until it is told to stop.
@@ -28,12 +27,12 @@ pub(super) async fn run(args: &UpArgs, output: &Output) -> anyhow::Result<()> {
     // Watched from before the first build: what is saved meanwhile is not lost.
     let mut watch = Watch::new(&args.folder, &projects, &options.toolchain, output).await?;
 
-    let mut loop_state = Loop { host, options, output, deployed: HashMap::new() };
+    let mut loop_state = Loop::new(host, options, output);
     tokio::select! {
         () = stop.recv() => return Ok(()),
         built = loop_state.build_and_deploy(&projects) => built?,
     }
-    loop_state.print_addresses(&projects)?;
+    loop_state.print_addresses()?;
     loop {
         let changed = tokio::select! {
             () = stop.recv() => break,
@@ -52,11 +51,8 @@ pub(super) async fn run(args: &UpArgs, output: &Output) -> anyhow::Result<()> {
                     continue;
                 }
             }
-        } else if let Err(error) = reread(&mut projects, &args.folder) {
-            output.error(&error);
-            continue;
+            watch.follow(&projects).await?;
         }
-        watch.follow(&projects).await?;
         tokio::select! {
             () = stop.recv() => break,
             built = loop_state.build_and_deploy(&projects) => {
@@ -71,12 +67,6 @@ pub(super) async fn run(args: &UpArgs, output: &Output) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Takes changed manifests over.
-fn reread(projects: &mut Vec<Project>, folder: &Path) -> anyhow::Result<()> {
-    *projects = project::find(folder)?;
-    Ok(())
-}
-
 struct Loop<'a> {
     host: Host,
     options: BuildOptions,
@@ -85,7 +75,15 @@ struct Loop<'a> {
     deployed: HashMap<FunctionName, (Digest, Manifest)>,
 }
 
-impl Loop<'_> {
+impl<'a> Loop<'a> {
+    fn new(host: Host, options: BuildOptions, output: &'a Output) -> Self {
+        let deployed = host.versions().into_iter().map(|version| {
+            let state = (version.component.clone(), version.manifest.clone());
+            (version.id.function().clone(), state)
+        });
+        Self { deployed: deployed.collect(), host, options, output }
+    }
+
     /// Builds everything (what has not changed costs nothing) and deploys what
     /// came out different. A function that fails leaves its last good version
     /// in service.
@@ -139,14 +137,14 @@ impl Loop<'_> {
     }
 
     /// What to try: one URL for each route that needs no more than a click.
-    fn print_addresses(&self, projects: &[Project]) -> anyhow::Result<()> {
+    fn print_addresses(&self) -> anyhow::Result<()> {
         let bound = &self.host.bound;
         self.output.data(bound, |bound| {
             let mut text = format!("\nserving on http://{}\n", bound.listen);
-            for project in projects {
-                let manifest = &project.manifest;
+            for version in self.host.versions() {
+                let manifest = &version.manifest;
                 let mount = if manifest.mount.is_root() { "" } else { manifest.mount.as_str() };
-                for route in self.host.routes_of(&manifest.name) {
+                for route in &version.description.routes {
                     text.push_str(&format!(
                         "  {:<7} http://{}{mount}{}\n",
                         route.method, bound.listen, route.path

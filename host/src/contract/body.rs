@@ -71,7 +71,7 @@ impl Body {
             Self::Stream(body) => body,
         };
         let (end, ended) = oneshot::channel();
-        let producer = Producer { body, end: Some(end), trailers: Vec::new() };
+        let producer = Producer { body, end: Some(end), trailers: types::Headers::new() };
         let data = StreamReader::new(&mut store, producer)?;
         let end = FutureReader::new(&mut store, async move {
             let end = ended.await.unwrap_or_else(|_| Err("the body was not read to its end".into()));
@@ -190,7 +190,7 @@ impl<D> StreamProducer<D> for Producer {
                 }
                 Err(frame) => {
                     if let Ok(trailers) = frame.into_trailers() {
-                        self.trailers.extend(super::message::headers_to_guest(&trailers));
+                        self.trailers.extend(super::fields::to_guest(&trailers));
                     }
                 }
             }
@@ -296,6 +296,6 @@ impl HttpBody for GuestBody {
 }
 
 fn trailers_from_guest(trailers: types::Headers) -> Result<HeaderMap, BodyError> {
-    super::message::headers_from_guest(trailers)
+    super::fields::from_guest(trailers)
         .map_err(|error| BodyError::InternalError(Some(error.to_string())))
 }

@@ -1,9 +1,7 @@
 //! Requests and responses on their way between HTTP and a guest.
 
-use super::{Body, types};
-use bytes::Bytes;
-use http::header::{self, HeaderName, HeaderValue};
-use http::{HeaderMap, Method, StatusCode, Uri};
+use super::{Body, fields, types};
+use http::{Method, StatusCode, Uri, header};
 use thiserror::Error;
 use wasmtime::AsContextMut;
 
@@ -19,53 +17,9 @@ pub enum InvalidMessage {
     /// See RFC 3986.
     #[error("`{0}` is not an absolute http or https URL")]
     Url(String),
-    /// See RFC 9110, section 5.1.
-    #[error("`{0}` is not a header name")]
-    HeaderName(String),
-    /// See RFC 9110, section 5.5.
-    #[error("the value of header `{0}` holds bytes that HTTP does not allow")]
-    HeaderValue(String),
-}
-
-/// Fields of one connection, not of the message (RFC 9110, section 7.6.1): the
-/// host speaks for itself on each side.
-fn is_hop_by_hop(name: &HeaderName) -> bool {
-    [
-        header::CONNECTION,
-        header::TE,
-        header::TRAILER,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-    ]
-    .contains(name)
-        || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "http2-settings")
-}
-
-/// Header fields in the contract's form, without those of the connection.
-pub(super) fn headers_to_guest(headers: &HeaderMap) -> types::Headers {
-    headers
-        .iter()
-        .filter(|(name, _)| !is_hop_by_hop(name))
-        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
-        .collect()
-}
-
-/// A guest's header fields, checked, without those of the connection.
-pub(super) fn headers_from_guest(headers: types::Headers) -> Result<HeaderMap, InvalidMessage> {
-    let mut map = HeaderMap::with_capacity(headers.len());
-    for (name, value) in headers {
-        let Ok(parsed) = HeaderName::from_bytes(name.as_bytes()) else {
-            return Err(InvalidMessage::HeaderName(name));
-        };
-        if is_hop_by_hop(&parsed) {
-            continue;
-        }
-        let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) else {
-            return Err(InvalidMessage::HeaderValue(name));
-        };
-        map.append(parsed, value);
-    }
-    Ok(map)
+    /// See RFC 9112, section 5.
+    #[error("`{0}` is no header field: write `name: value` and CR LF")]
+    Field(String),
 }
 
 /// Puts a request into the contract's form.
@@ -81,7 +35,7 @@ pub fn request_to_guest(
     Ok(types::Request {
         method: parts.method.as_str().to_owned(),
         target: parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
-        headers: headers_to_guest(&parts.headers),
+        headers: fields::to_guest(&parts.headers),
         body: body.into_guest(store)?,
     })
 }
@@ -98,7 +52,7 @@ pub fn response_to_guest(
     let (parts, body) = response.into_parts();
     Ok(types::Response {
         status: parts.status.as_u16(),
-        headers: headers_to_guest(&parts.headers),
+        headers: fields::to_guest(&parts.headers),
         body: body.into_guest(store)?,
     })
 }
@@ -122,7 +76,7 @@ where
         Ok(status) if (200..600).contains(&response.status) => status,
         _ => return Ok(Err(InvalidMessage::Status(response.status))),
     };
-    let mut headers = match headers_from_guest(response.headers) {
+    let mut headers = match fields::from_guest(response.headers) {
         Ok(headers) => headers,
         Err(error) => return Ok(Err(error)),
     };
@@ -158,7 +112,7 @@ where
         Ok(uri) if uri.scheme().is_some() && uri.authority().is_some() => uri,
         _ => return Ok(Err(InvalidMessage::Url(request.target))),
     };
-    let mut headers = match headers_from_guest(request.headers) {
+    let mut headers = match fields::from_guest(request.headers) {
         Ok(headers) => headers,
         Err(error) => return Ok(Err(error)),
     };
@@ -171,31 +125,4 @@ where
     *outgoing.uri_mut() = uri;
     *outgoing.headers_mut() = headers;
     Ok(Ok(outgoing))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn headers_lose_the_connections_fields_and_keep_duplicates() {
-        let headers = vec![
-            ("set-cookie".to_owned(), b"a=1".to_vec()),
-            ("set-cookie".to_owned(), b"b=2".to_vec()),
-            ("transfer-encoding".to_owned(), b"chunked".to_vec()),
-            ("connection".to_owned(), b"close".to_vec()),
-        ];
-        let map = headers_from_guest(headers).unwrap();
-        assert_eq!(map.len(), 2);
-        assert_eq!(map.get_all("set-cookie").iter().count(), 2);
-        assert_eq!(headers_to_guest(&map).len(), 2);
-    }
-
-    #[test]
-    fn header_bytes_that_would_split_a_response_are_refused() {
-        let split = vec![("x".to_owned(), b"a\r\nset-cookie: b".to_vec())];
-        assert!(matches!(headers_from_guest(split), Err(InvalidMessage::HeaderValue(_))));
-        let name = vec![("x y".to_owned(), Vec::new())];
-        assert!(matches!(headers_from_guest(name), Err(InvalidMessage::HeaderName(_))));
-    }
 }

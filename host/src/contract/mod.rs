@@ -5,6 +5,7 @@
 //! [`crate::runtime`]; both carry messages with the functions here.
 
 mod body;
+mod fields;
 mod message;
 
 #[expect(missing_docs, reason = "generated; the WIT file documents each item")]

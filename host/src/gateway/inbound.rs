@@ -64,7 +64,8 @@ pub(super) async fn prepare(
     let body = if body.is_end_stream() {
         Body::EMPTY
     } else if length.is_some_and(|length| length <= WHOLE) {
-        let whole = tokio::time::timeout_at(deadline, body.collect());
+        // Boxed, so that requests without a body carry no room for it.
+        let whole = Box::pin(tokio::time::timeout_at(deadline, body.collect()));
         let whole = whole.await.map_err(|_| GatewayError::BodyTooSlow)?;
         Body::Whole(whole.map_err(|_| GatewayError::BodyBroken)?.to_bytes())
     } else {
@@ -83,10 +84,13 @@ fn stamp(
     id: &RequestId,
     authority: Option<&str>,
 ) {
-    for claimed in [FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, FORWARDED_PREFIX] {
-        headers.remove(claimed);
+    const CLAIMED: [HeaderName; 5] =
+        [FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, FORWARDED_PREFIX, header::FORWARDED];
+    if headers.keys().any(|name| CLAIMED.contains(name)) {
+        for claimed in CLAIMED {
+            headers.remove(claimed);
+        }
     }
-    headers.remove(header::FORWARDED);
     headers.insert(RequestId::HEADER, id.as_header().clone());
     let peer = HeaderValue::from_str(&peer.ip().to_string());
     headers.insert(FORWARDED_FOR, peer.expect("an address is a header value"));

@@ -73,7 +73,8 @@ impl Instances {
         let loaded = self.pools.load().get(&route.version().id).cloned();
         let pool = match loaded {
             Some(pool) => pool,
-            None => self.load(route.version().clone()).await?,
+            // Boxed, so that the common case carries no room for it.
+            None => Box::pin(self.load(route.version().clone())).await?,
         };
         let (handle, on_free) = if route.is_shared() {
             (pool.shared(&self.engine, permit.seat()), None)
@@ -241,22 +242,25 @@ impl Instance {
         let place = Place::new(status.clone(), invocation, on_free);
         let mut waiting = Waiting::new(status.clone());
         let job = Job { request, route: route.id().0, reply, place };
-        // Refused when the instance has just ended: its fate says why.
+        // Refused when the instance has just ended: then so is the reply.
         let _ = handle.jobs.send(job);
         drop(handle);
-        let outcome = match tokio::time::timeout_at(deadline, outcome).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(status.fate().await),
-            Err(_) => return Err(Failure::Deadline),
+        let outcome = async {
+            match outcome.await {
+                Ok(outcome) => outcome,
+                // Gone without an answer: its fate says why.
+                Err(_) => Err(status.fate().await),
+            }
         };
-        match outcome {
-            Ok(response) => {
+        match tokio::time::timeout_at(deadline, outcome).await {
+            Ok(Ok(response)) => {
                 Ok(response.map(|body| Answer::new(body, waiting, permit, deadline)))
             }
-            Err(failure) => {
+            Ok(Err(failure)) => {
                 waiting.done();
                 Err(failure)
             }
+            Err(_) => Err(Failure::Deadline),
         }
     }
 }

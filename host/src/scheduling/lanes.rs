@@ -157,12 +157,14 @@ impl Lanes {
         if route.is_shared() {
             return Ok(LanePermit { seat, exclusive: None });
         }
-        let exclusive = match self.exclusive.clone().try_acquire_owned() {
+        let exclusive = self.exclusive.clone();
+        let exclusive = match exclusive.try_acquire_owned() {
             Ok(exclusive) => exclusive,
-            Err(_) => tokio::time::timeout(self.max_wait, self.exclusive.clone().acquire_owned())
+            // Boxed, so that the common case carries no room for the wait.
+            Err(_) => Box::pin(tokio::time::timeout(self.max_wait, self.exclusive.clone().acquire_owned()))
                 .await
                 .map_err(|_| Refused::HostOverloaded)?
-                .map_err(|_| Refused::HostOverloaded)?,
+                .expect("never closed"),
         };
         Ok(LanePermit { seat, exclusive: Some(exclusive) })
     }

@@ -1,0 +1,57 @@
+//! What the stories share: a host, functions to deploy, peers to talk to.
+
+mod binary;
+mod guests;
+mod host;
+mod upstream;
+mod wire;
+
+use std::time::Duration;
+
+pub(crate) use self::binary::{Ran, dunlin, repository, run};
+pub(crate) use self::guests::{component, function_folder};
+pub(crate) use self::host::{Answer, Host};
+pub(crate) use self::upstream::Upstream;
+pub(crate) use self::wire::{Http2, Wire, piecewise};
+
+/// Longest wait for anything at all: far more than it ever takes, so that only
+/// what never happens fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits for `work`.
+///
+/// # Panics
+/// If it takes longer than [`PATIENCE`].
+#[track_caller]
+pub(crate) fn within<T>(
+    what: &str,
+    work: impl Future<Output = T>,
+) -> impl Future<Output = T> {
+    let caller = std::panic::Location::caller();
+    async move {
+        match tokio::time::timeout(PATIENCE, work).await {
+            Ok(value) => value,
+            Err(_) => panic!("{caller}: {what} took longer than {PATIENCE:?}"),
+        }
+    }
+}
+
+/// Looks again and again until `look` finds something.
+///
+/// # Panics
+/// If it finds nothing within [`PATIENCE`].
+#[track_caller]
+pub(crate) fn until<T>(
+    what: &str,
+    mut look: impl AsyncFnMut() -> Option<T>,
+) -> impl Future<Output = T> {
+    within(what, async move {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            // Between two looks, so that looking does not take a whole core.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+}

@@ -1,0 +1,18 @@
+//! Dunlin as its users have it: the real binary on free ports, called over
+//! HTTP and through its own command line. A file per story.
+
+mod harness;
+
+mod commands;
+mod connections;
+mod deploying;
+mod disconnecting;
+mod egress;
+mod failures;
+mod messages;
+mod regressions;
+mod standard;
+mod stopping;
+mod streaming;
+mod tutorial;
+mod up;

@@ -1,0 +1,88 @@
+//! Routes that go wrong, each in its own way.
+
+use std::future::pending;
+use std::hint::black_box;
+
+use dunlin::prelude::*;
+
+#[get("/panic")]
+pub(crate) async fn panics() -> &'static str {
+    panic!("the guest's own words")
+}
+
+#[get("/panic-in-fn")]
+pub(crate) fn panics_in_fn() -> &'static str {
+    panic!("the guest's own words")
+}
+
+/// Sends its head and a first piece; panics as soon as more of the request's
+/// body comes.
+#[post("/panic-after-head")]
+pub(crate) async fn panics_after_the_head(mut body: Body) -> Body {
+    Body::produce(async move |mut out| {
+        out.send("first ").await;
+        body.chunk().await?;
+        panic!("the guest's own words")
+    })
+}
+
+/// The same, but the function gives up instead of crashing.
+#[post("/fail-midway")]
+pub(crate) async fn fails_midway(mut body: Body) -> Body {
+    Body::produce(async move |mut out| {
+        out.send("first ").await;
+        body.chunk().await?;
+        Err(Error::msg("no more of it"))
+    })
+}
+
+#[get("/memory")]
+pub(crate) async fn fills_memory() -> String {
+    let mut hoard = Vec::new();
+    loop {
+        hoard.push(black_box(vec![1_u8; 1 << 20]));
+    }
+}
+
+#[get("/never")]
+pub(crate) async fn never_answers() {
+    pending().await
+}
+
+/// Sends a first piece and then nothing, without ever ending.
+#[get("/never-ends")]
+pub(crate) async fn never_ends() -> Body {
+    Body::produce(async |mut out| {
+        out.send("first ").await;
+        pending().await
+    })
+}
+
+#[get("/compute")]
+pub(crate) async fn computes_for_ever() {
+    spin()
+}
+
+#[get("/compute-in-fn")]
+pub(crate) fn computes_for_ever_in_fn() {
+    spin()
+}
+
+fn spin() {
+    let mut n = 0_u64;
+    while black_box(n) < u64::MAX {
+        n += 1;
+    }
+}
+
+/// Would split the response in two, if it were sent.
+#[get("/bad-header")]
+pub(crate) async fn bad_header() -> impl IntoResponse {
+    ([("x-split", "a\r\nset-cookie: stolen=1")], "body")
+}
+
+/// 1xx is the host's to send.
+#[get("/bad-status")]
+pub(crate) async fn bad_status() -> StatusCode {
+    StatusCode::CONTINUE
+}

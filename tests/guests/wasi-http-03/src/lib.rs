@@ -1,0 +1,27 @@
+//! A standard `wasi:http` 0.3 component, written without the Dunlin SDK:
+//! whatever the method, it sends the request's body back.
+
+#![cfg(target_arch = "wasm32")]
+
+use wasip3::exports::http::handler::Guest;
+use wasip3::http::types::{ErrorCode, Fields, Request, Response};
+use wasip3::wit_future;
+
+struct Component;
+
+wasip3::http::service::export!(Component);
+
+impl Guest for Component {
+    async fn handle(request: Request) -> Result<Response, ErrorCode> {
+        let target = request.get_path_with_query().unwrap_or_default();
+        let fields = Fields::new();
+        fields
+            .append("x-target", target.as_bytes())
+            .map_err(|_| ErrorCode::HttpRequestUriInvalid)?;
+        // Dropping the writer says that the request was handled without an error.
+        let (_, handled) = wit_future::new(|| Ok(()));
+        let (body, end) = Request::consume_body(request, handled);
+        let (response, _sent) = Response::new(fields, Some(body), end);
+        Ok(response)
+    }
+}
