@@ -52,9 +52,7 @@ impl Server {
     /// CPU time, user and system, of the whole tree since it began. Counts in
     /// steps of a clock tick, 10 ms.
     pub(crate) fn cpu_time(&self) -> Duration {
-        let ticks: u64 = self.tree().filter_map(stat).map(|stat| stat.ticks).sum();
-        let tick = 1.0 / rustix::param::clock_ticks_per_second() as f64;
-        Duration::from_secs_f64(ticks as f64 * tick)
+        from_ticks(self.tree().filter_map(stat).map(|stat| stat.ticks).sum())
     }
 
     /// The same to the nanosecond, without threads and processes that are
@@ -155,6 +153,50 @@ pub(crate) fn raise_open_file_limit() -> anyhow::Result<()> {
     rustix::process::setrlimit(Resource::Nofile, limit).context("cannot raise the open-file limit")
 }
 
+/// CPU time of all cores since the machine started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MachineTime {
+    /// At work for some process, or taken away by the hypervisor. Without
+    /// interrupts: the loopback's work, which is booked to no process.
+    pub(crate) busy: Duration,
+    pub(crate) all: Duration,
+}
+
+impl MachineTime {
+    /// Zero where `/proc/stat` cannot be read.
+    pub(crate) fn now() -> Self {
+        let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+        let [busy, all] = machine_ticks(&text).unwrap_or_default().map(from_ticks);
+        Self { busy, all }
+    }
+}
+
+/// CPU time of the bench itself, without its servers.
+pub(crate) fn own_cpu_time() -> Duration {
+    from_ticks(stat(std::process::id()).map_or(0, |stat| stat.own_ticks))
+}
+
+/// Busy and all ticks, from the first line of `/proc/stat`.
+fn machine_ticks(text: &str) -> Option<[u64; 2]> {
+    let fields = text.lines().next()?.strip_prefix("cpu ")?;
+    // The guests' time, fields 9 and 10, is part of user and nice.
+    let ticks: Vec<u64> = fields
+        .split_ascii_whitespace()
+        .take(8)
+        .map_while(|field| field.parse().ok())
+        .collect();
+    let all: u64 = ticks.iter().sum();
+    let [user, nice, system, _idle, _waiting, _irq, _softirq, steal] = ticks[..] else {
+        return None;
+    };
+    Some([user + nice + system + steal, all])
+}
+
+fn from_ticks(ticks: u64) -> Duration {
+    let tick = 1.0 / rustix::param::clock_ticks_per_second() as f64;
+    Duration::from_secs_f64(ticks as f64 * tick)
+}
+
 fn signal(pid: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
         // Fails only when the process is gone.
@@ -191,6 +233,7 @@ fn descendants_among(root: u32, parents: &[(u32, u32)]) -> Vec<u32> {
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     parent: u32,
+    own_ticks: u64,
     /// Of the process and of those of its children that it has waited for, so
     /// that the sum over a tree does not shrink when one of it ends.
     ticks: u64,
@@ -207,13 +250,12 @@ fn parse_stat(text: &str) -> Option<Stat> {
     let fields: Vec<&str> = after_command.split_ascii_whitespace().collect();
     // Field 3, the state, is the first here.
     let field = |number: usize| fields.get(number - 3);
-    let mut ticks = 0;
-    for number in 14..=17 {
-        ticks += field(number)?.parse::<u64>().ok()?;
-    }
+    let ticks = |number| field(number)?.parse::<u64>().ok();
+    let own_ticks = ticks(14)? + ticks(15)?;
     Some(Stat {
         parent: field(4)?.parse().ok()?,
-        ticks,
+        own_ticks,
+        ticks: own_ticks + ticks(16)? + ticks(17)?,
     })
 }
 
@@ -242,10 +284,18 @@ mod tests {
         let text = "77 (a b) c) S 12 77 77 0 -1 4194560 9 8 7 6 100 20 3 4 20 0 5 0 1 2 3";
         let stat = Stat {
             parent: 12,
+            own_ticks: 120,
             ticks: 127,
         };
         assert_eq!(parse_stat(text), Some(stat));
         assert_eq!(parse_stat("77 (cut"), None);
+    }
+
+    #[test]
+    fn waiting_and_interrupts_are_not_being_busy() {
+        let text = "cpu  100 1 20 500 40 2 3 4 9 9\ncpu0 1 1 1 1 1 1 1 1 1 1\n";
+        assert_eq!(machine_ticks(text), Some([125, 670]));
+        assert_eq!(machine_ticks("intr 5\n"), None);
     }
 
     #[test]

@@ -6,6 +6,9 @@ use serde::Serialize;
 
 use crate::{args::Output, peer::BASELINE, scenario::Scenario, scenario::Shape, summary::Sample};
 
+/// Share of the machine. The signs of life of an idle system stay below it.
+const NOTEWORTHY_OTHER_LOAD: f64 = 0.10;
+
 /// One scenario's results.
 pub(crate) struct Table {
     pub(crate) scenario: &'static Scenario,
@@ -54,6 +57,8 @@ struct JsonLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     cpu_ratio: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    other_load: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     idle_p50_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hog_rps: Option<f64>,
@@ -76,6 +81,7 @@ impl Table {
             errors: median.errors,
             rps_ratio: self.ratio(row, RPS).map(rounded),
             cpu_ratio: self.ratio(row, CPU).map(rounded),
+            other_load: median.other_load.map(rounded),
             idle_p50_ms: mixed.map(|mixed| rounded(mixed.idle_p50_ms)),
             hog_rps: mixed.map(|mixed| rounded(mixed.hog_rps)),
             hog_rps_ratio: self.ratio(row, HOG_RPS).map(rounded),
@@ -97,7 +103,20 @@ impl Table {
             column.set_cell_alignment(CellAlignment::Right);
         }
         let Scenario { name, about, .. } = self.scenario;
-        format!("{name}: {about}\n{table}\n")
+        format!("{name}: {about}\n{table}\n{}", self.warning())
+    }
+
+    /// Says so when the machine was not quiet.
+    fn warning(&self) -> String {
+        let loads = self.rows.iter().filter_map(|row| row.median.other_load);
+        let highest = loads.fold(0.0, f64::max);
+        if highest < NOTEWORTHY_OTHER_LOAD {
+            return String::new();
+        }
+        format!(
+            "! other work took up to {:.0} % of the machine: do not rely on these figures\n",
+            highest * 100.0
+        )
     }
 
     /// `row`'s figure over the baseline's.
@@ -204,6 +223,7 @@ mod tests {
                         cpu_us: 9.5,
                         rss_mib: 24.0,
                         errors: 0,
+                        other_load: Some(rps / 1e6),
                         mixed: scenario.starts_with("mixed").then_some(MixedSample {
                             idle_p50_ms: 10.0,
                             hog_rps: rps / 100.0,
@@ -219,7 +239,7 @@ mod tests {
         let table = table("hello", &[(BASELINE, 100_000.0), ("dunlin", 70_000.0)]);
         assert_eq!(
             table.json_line(&table.rows[1]),
-            r#"{"scenario":"hello","peer":"dunlin","rps":70000.0,"p50_ms":0.61,"p99_ms":1.235,"cpu_us":9.5,"rss_mib":24.0,"errors":0,"rps_ratio":0.7,"cpu_ratio":1.0}"#
+            r#"{"scenario":"hello","peer":"dunlin","rps":70000.0,"p50_ms":0.61,"p99_ms":1.235,"cpu_us":9.5,"rss_mib":24.0,"errors":0,"rps_ratio":0.7,"cpu_ratio":1.0,"other_load":0.07}"#
         );
     }
 
@@ -237,6 +257,14 @@ mod tests {
         let dunlin = text.lines().find(|line| line.contains("dunlin")).unwrap();
         assert!(dunlin.contains("9.50"), "{text}");
         assert!(dunlin.contains("0.95"), "{text}");
+    }
+
+    #[test]
+    fn a_busy_machine_is_told_of() {
+        let quiet = table("hello", &[(BASELINE, 50_000.0)]);
+        assert!(!quiet.text().contains('!'));
+        let busy = table("hello", &[(BASELINE, 100_000.0), ("dunlin", 480_000.0)]);
+        assert!(busy.text().contains("up to 48 %"), "{}", busy.text());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::{
     args::{OnUnavailable, Plan},
     load::{Generator, Tally},
     peer::{Launch, Peer},
-    process::Server,
+    process::{MachineTime, Server, own_cpu_time},
     report::{Row, Table, note},
     request::{Route, Target},
     response::{Parsed, parse},
@@ -29,6 +29,8 @@ use crate::{
 const WARM_UP: Duration = Duration::from_millis(1_500);
 /// The probe of a mixed scenario is measured alone for so long.
 const IDLE_WINDOW: Duration = Duration::from_secs(1);
+/// How much later than asked a busy machine may wake the bench.
+const LATE_WAKE_UP: Duration = Duration::from_millis(500);
 const READY_WITHIN: Duration = Duration::from_secs(30);
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Between two attempts at a server that does not answer yet.
@@ -148,9 +150,9 @@ impl Course {
         check_answer(target, traffic.route)?;
         let load = begin(target, traffic)?;
         thread::sleep(self.warm_up);
-        let ([tally], cpu) = window(server, [&load], self.window);
+        let ([tally], used) = window(server, [&load], self.window)?;
         load.stop();
-        sample(server, &tally, tally.answered, cpu, None)
+        sample(server, &tally, tally.answered, &used, None)
     }
 
     fn mixed(
@@ -164,10 +166,10 @@ impl Course {
         check_answer(target, hogs.route)?;
         let probe = begin(target, probe)?;
         thread::sleep(self.warm_up);
-        let ([idle], _) = window(server, [&probe], IDLE_WINDOW);
+        let ([idle], _) = window(server, [&probe], IDLE_WINDOW)?;
         let hogs = begin(target, hogs)?;
         thread::sleep(self.warm_up);
-        let ([probed, hogged], cpu) = window(server, [&probe, &hogs], self.window);
+        let ([probed, hogged], used) = window(server, [&probe, &hogs], self.window)?;
         hogs.stop();
         probe.stop();
         let mixed = MixedSample {
@@ -178,7 +180,7 @@ impl Course {
             server,
             &probed,
             probed.answered + hogged.answered,
-            cpu,
+            &used,
             Some(mixed),
         )?;
         note_errors(&hogged);
@@ -214,6 +216,7 @@ impl Course {
             cpu_us: median(cpu).context("at least three starts")?,
             rss_mib: median(rss).context("at least three starts")?,
             errors: 0,
+            other_load: None,
             mixed: None,
         })
     }
@@ -243,25 +246,54 @@ fn begin(target: &Target, traffic: Traffic) -> anyhow::Result<Generator> {
     )
 }
 
+/// CPU time in a window.
+struct Used {
+    by_server: Duration,
+    /// See [`Sample::other_load`].
+    other_load: f64,
+}
+
 /// Opens the loads' windows for `length`; returns what they saw and the CPU
-/// time that the server took meanwhile.
+/// time that went by meanwhile.
+///
+/// # Errors
+/// When the window was open for much longer: the machine stood still, and
+/// what it says of the server is chance.
 fn window<const N: usize>(
     server: &Server,
     loads: [&Generator; N],
     length: Duration,
-) -> ([Tally; N], Duration) {
-    let before = server.cpu_time();
+) -> anyhow::Result<([Tally; N], Used)> {
+    let clocks = || (MachineTime::now(), server.cpu_time(), own_cpu_time());
+    let (machine_before, server_before, own_before) = clocks();
     let open = loads.map(|load| (load, load.open_window()));
     thread::sleep(length);
     let tallies = open.map(|(load, window)| load.close_window(window));
-    (tallies, server.cpu_time().saturating_sub(before))
+    let (machine, server, own) = clocks();
+    for tally in &tallies {
+        ensure!(
+            tally.window < length.mul_f64(1.1) + LATE_WAKE_UP,
+            "void: a window of {length:?} was open for {:?}, so the machine stood still",
+            tally.window
+        );
+    }
+    let by_server = server.saturating_sub(server_before);
+    let by_bench = own.saturating_sub(own_before);
+    let busy = machine.busy.saturating_sub(machine_before.busy);
+    let all = machine.all.saturating_sub(machine_before.all);
+    let by_others = busy.saturating_sub(by_server + by_bench);
+    let used = Used {
+        by_server,
+        other_load: by_others.as_secs_f64() / all.as_secs_f64().max(f64::MIN_POSITIVE),
+    };
+    Ok((tallies, used))
 }
 
 fn sample(
     server: &Server,
     tally: &Tally,
     answered: u64,
-    cpu: Duration,
+    used: &Used,
     mixed: Option<MixedSample>,
 ) -> anyhow::Result<Sample> {
     note_errors(tally);
@@ -270,9 +302,10 @@ fn sample(
         rps: per_second(tally),
         p50_ms: quantile_ms(tally, 0.5),
         p99_ms: quantile_ms(tally, 0.99),
-        cpu_us: cpu.as_secs_f64() * 1e6 / answered as f64,
+        cpu_us: used.by_server.as_secs_f64() * 1e6 / answered as f64,
         rss_mib: server.peak_resident_mib(),
         errors: tally.errors,
+        other_load: Some(used.other_load),
         mixed,
     })
 }

@@ -12,6 +12,9 @@ pub(crate) struct Sample {
     pub(crate) rss_mib: f64,
     /// Summed over the rounds, where all else is a median.
     pub(crate) errors: u64,
+    /// Share of the machine's CPU time that neither the server nor the bench
+    /// used, 0 to 1. Starts are too short to tell.
+    pub(crate) other_load: Option<f64>,
     pub(crate) mixed: Option<MixedSample>,
 }
 
@@ -37,6 +40,7 @@ pub(crate) fn summarise(rounds: &[Sample]) -> Option<Sample> {
         cpu_us: over(|sample| sample.cpu_us)?,
         rss_mib: over(|sample| sample.rss_mib)?,
         errors: rounds.iter().map(|sample| sample.errors).sum(),
+        other_load: median(rounds.iter().filter_map(|r| r.other_load).collect()),
         mixed: over_mixed(|sample| sample.idle_p50_ms)
             .zip(over_mixed(|sample| sample.hog_rps))
             .map(|(idle_p50_ms, hog_rps)| MixedSample {
@@ -66,6 +70,7 @@ mod tests {
             cpu_us: 10.0,
             rss_mib: 20.0,
             errors,
+            other_load: None,
             mixed: hog_rps.map(|hog_rps| MixedSample {
                 idle_p50_ms: 10.0,
                 hog_rps,

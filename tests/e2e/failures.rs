@@ -5,7 +5,7 @@ use futures::future::join_all;
 use futures::stream::FuturesUnordered;
 use http::Method;
 
-use crate::harness::{Answer, Host, Upstream, Wire};
+use crate::harness::{Answer, Host, Upstream, Wire, until, within};
 
 #[tokio::test]
 async fn nobody_home_is_told_in_three_ways() {
@@ -153,9 +153,10 @@ async fn a_circle_of_calls_meets_its_end() {
 async fn a_trap_in_a_shared_instance_is_told_to_all_that_it_hits() {
     let upstream = Upstream::start().await;
     let host = Host::start_with(&["--workers", "1"]).await;
-    host.deploy_misc_for(&upstream).await;
+    let settings = format!("[limits]\ndeadline = \"1h\"\n[egress]\nallow = [\"{}\"]", upstream.address);
+    host.deploy("misc", &settings).await;
     let hang = format!("/misc/fetch?url={}", upstream.url("/hang"));
-    // One after the other: an instance that is busy starting takes no second.
+    // One after the other: an instance that is busy takes no second.
     let mut neighbours = FuturesUnordered::new();
     for count in 1..=3 {
         neighbours.push(host.get(&hang));
@@ -164,10 +165,13 @@ async fn a_trap_in_a_shared_instance_is_told_to_all_that_it_hits() {
             () = upstream.hanging(count) => {}
         }
     }
-    host.get("/misc/panic").await.failed(502, "guest-trap");
-    while let Some(neighbour) = neighbours.next().await {
-        neighbour.failed(502, "guest-trap");
-    }
-    upstream.hanging(0).await;
+    // Until it gets into their instance, rather than a new one.
+    until("a trap among neighbours", async || {
+        host.get("/misc/panic").await.failed(502, "guest-trap");
+        (upstream.hanging_now() < 3).then_some(())
+    })
+    .await;
+    let hit = within("a neighbour's answer", neighbours.next()).await;
+    hit.expect("there are three").failed(502, "guest-trap");
     assert_eq!(host.get("/misc/method").await.ok(), "get");
 }

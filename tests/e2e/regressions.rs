@@ -1,1 +1,27 @@
-//! TODO
+//! Bugs that were, each by its name.
+
+use crate::harness::Host;
+
+/// Of a write of several lines, only the first was known to be the request's.
+#[tokio::test]
+async fn every_line_of_one_write_belongs_to_its_request() {
+    let host = Host::start().await;
+    host.deploy("misc", "").await;
+    host.get("/misc/panic").await.failed(502, "guest-trap");
+    let log = host.logs("misc").await;
+    assert!(log.len() >= 3, "{log:#?}");
+    for line in &log {
+        assert!(line["request_id"].is_string(), "{line}");
+    }
+}
+
+/// Of a line longer than the host keeps in one piece, the rest was lost.
+#[tokio::test]
+async fn a_long_line_is_split_and_nothing_of_it_lost() {
+    let host = Host::start().await;
+    host.deploy("misc", "").await;
+    host.get("/misc/print-long/40000").await;
+    let log = host.logs("misc").await;
+    let lengths = log.iter().map(|line| line["message"].as_str().expect("a text").len());
+    assert_eq!(lengths.clone().sum::<usize>(), 40_000, "{lengths:?}");
+}

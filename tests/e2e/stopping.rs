@@ -1,1 +1,112 @@
-//! TODO
+//! Stopping a host: what runs may finish, what is new is refused.
+
+use http::Method;
+use rustix::process::Signal;
+use tokio::net::TcpStream;
+
+use crate::harness::{Answer, Host, Upstream, Wire, until};
+
+#[tokio::test]
+async fn sigterm_lets_what_runs_finish() {
+    let upstream = Upstream::start().await;
+    let mut host = Host::start().await;
+    host.deploy("async-endpoints", "").await;
+    host.deploy_misc_for(&upstream).await;
+    // One that has a head already, one that has not, and one that waits for
+    // another request, which will not come.
+    let mut half = Wire::connect(host.listen).await;
+    half.send("POST /misc/first-then-rest HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n").await;
+    half.send_chunk("a ").await;
+    assert_eq!(half.head().await.status(), 200);
+    assert_eq!(half.chunk().await, "first ");
+    let mut idle = Wire::connect(host.listen).await;
+    idle.send("GET /misc/method HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    assert_eq!(idle.response().await.1, "get");
+    let slow = tokio::spawn(Answer::to(host.request(Method::GET, "/async-endpoints/async-data")));
+    // Its own connection is surely accepted when this one, made after it, is answered.
+    host.get("/misc/method").await.ok();
+
+    host.signal(Signal::TERM);
+    refuses_connections(&host).await;
+    assert_eq!(idle.rest().await, b"");
+    half.send_chunk("b ").await;
+    half.send("0\r\n\r\n").await;
+    let mut body = String::new();
+    loop {
+        match half.chunk().await {
+            last if last.is_empty() => break,
+            chunk => body.push_str(&chunk),
+        }
+    }
+    assert_eq!(body, "a b ");
+    assert_eq!(slow.await.expect("an answer").ok(), r#"{"message":"Data from slow call"}"#);
+    assert!(host.ended().await.success(), "{}", host.said());
+    assert!(host.said().contains("stopping"), "{}", host.said());
+}
+
+#[tokio::test]
+async fn sigint_stops_too() {
+    let mut host = Host::start().await;
+    host.signal(Signal::INT);
+    assert!(host.ended().await.success(), "{}", host.said());
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_at_once() {
+    let upstream = Upstream::start().await;
+    let mut host = Host::start_with(&["--drain-timeout", "1h"]).await;
+    host.deploy("misc", &format!("[limits]\ndeadline = \"1h\"\n[egress]\nallow = [\"{}\"]", upstream.address)).await;
+    let path = format!("/misc/fetch?url={}", upstream.url("/hang"));
+    let hanging = tokio::spawn(host.request(Method::GET, &path).send());
+    upstream.hanging(1).await;
+    host.signal(Signal::TERM);
+    refuses_connections(&host).await;
+    assert!(!hanging.is_finished());
+    host.signal(Signal::TERM);
+    assert!(host.ended().await.success(), "{}", host.said());
+    assert!(host.said().contains("second signal"), "{}", host.said());
+    was_cut_off(hanging.await.expect("no panic"));
+}
+
+#[tokio::test]
+async fn the_drain_has_an_end() {
+    let upstream = Upstream::start().await;
+    let mut host = Host::start_with(&["--drain-timeout", "200ms"]).await;
+    host.deploy_misc_for(&upstream).await;
+    let path = format!("/misc/fetch?url={}", upstream.url("/hang"));
+    let hanging = tokio::spawn(host.request(Method::GET, &path).send());
+    upstream.hanging(1).await;
+    host.signal(Signal::TERM);
+    assert!(host.ended().await.success(), "{}", host.said());
+    assert!(host.said().contains("drain timeout"), "{}", host.said());
+    was_cut_off(hanging.await.expect("no panic"));
+}
+
+/// A guest that computes without end holds a thread, but not the host.
+#[tokio::test]
+async fn the_drain_has_an_end_even_while_guests_compute() {
+    let mut host = Host::start_with(&["--drain-timeout", "200ms"]).await;
+    host.deploy("misc", "").await;
+    let computing = ["/misc/compute", "/misc/compute-in-fn"].repeat(4);
+    let computing: Vec<_> =
+        computing.iter().map(|path| tokio::spawn(host.request(Method::GET, path).send())).collect();
+    let begun = host.cpu_ticks() + 20;
+    until("the guests compute", async || (host.cpu_ticks() > begun).then_some(())).await;
+    host.signal(Signal::TERM);
+    assert!(host.ended().await.success(), "{}", host.said());
+    for one in computing {
+        was_cut_off(one.await.expect("no panic"));
+    }
+}
+
+/// Whoever is quick may still hear that it failed.
+#[track_caller]
+fn was_cut_off(answer: reqwest::Result<reqwest::Response>) {
+    if let Ok(answer) = answer {
+        assert!(answer.status().is_server_error(), "{answer:?}");
+    }
+}
+
+async fn refuses_connections(host: &Host) {
+    until("new connections are refused", async || TcpStream::connect(host.listen).await.err()).await;
+}

@@ -3,8 +3,8 @@
 use super::deploy::{Deployed, Deployer};
 use super::error::AdminError;
 use crate::names::FunctionName;
-use crate::registry::{Digest, Manifest, Registry, Version};
-use crate::routing::Table;
+use crate::registry::{Digest, Lane, Manifest, Registry, Version};
+use crate::routing::{Deployed as InService, RouteId, Table};
 use crate::telemetry::Logs;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, Request, State};
@@ -91,8 +91,19 @@ async fn authorize(
 
 async fn list(State(config): Shared) -> Json<Value> {
     let functions: Vec<_> =
-        config.routes.versions().iter().map(|version| describe(version)).collect();
+        config.routes.deployed().iter().map(|deployed| describe_deployed(deployed)).collect();
     Json(json!({ "functions": functions }))
+}
+
+/// A version in service, with what its invocations taught about its routes.
+fn describe_deployed(deployed: &InService) -> Value {
+    let mut answer = describe(&deployed.version);
+    for (id, route) in (0..).zip(answer["routes"].as_array_mut().into_iter().flatten()) {
+        if let Some(cpu) = deployed.learned(RouteId(id)) {
+            route["learned"] = json!({ "lane": Lane::Blocking, "cpu_ms": cpu.as_secs_f64() * 1e3 });
+        }
+    }
+    answer
 }
 
 fn describe(version: &Version) -> Value {
@@ -216,7 +227,7 @@ async fn logs(
     Query(query): Query<LogsQuery>,
 ) -> Result<Response, AdminError> {
     let name = parse_name(&name)?;
-    if !config.routes.versions().iter().any(|version| *version.id.function() == name) {
+    if !config.routes.deployed().iter().any(|it| *it.version.id.function() == name) {
         return Err(AdminError::UnknownFunction(name.to_string()));
     }
     let (lines, followed) = config.logs.read(&name, query.tail);

@@ -4,10 +4,12 @@ use super::egress::{EgressClient, EgressError, Hops};
 use super::output::{Output, OutputStream};
 use super::wasi::EgressHooks;
 use crate::names::VersionId;
+use crate::routing::Route;
 use crate::telemetry::{Logs, RequestId, Source};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 use wasmtime::component::{GuestTaskId, HasData, ResourceTable};
 use wasmtime::{AsContextMut, StoreContextMut};
 use wasmtime_wasi::{WasiCtx, WasiCtxView};
@@ -43,14 +45,36 @@ pub struct Invocation {
     pub request_id: RequestId,
     /// How many hosts like this one the request went through before.
     pub hops: Hops,
+    /// The route that it is an invocation of.
+    pub route: Route,
+    cpu_us: AtomicU64,
     outgoing: AtomicU32,
     pub(super) logged: AtomicU64,
 }
 
 impl Invocation {
     /// A new invocation, which has used nothing yet.
-    pub fn new(request_id: RequestId, hops: Hops) -> Self {
-        Self { request_id, hops, outgoing: AtomicU32::new(0), logged: AtomicU64::new(0) }
+    pub fn new(request_id: RequestId, hops: Hops, route: Route) -> Self {
+        Self {
+            request_id,
+            hops,
+            route,
+            cpu_us: AtomicU64::new(0),
+            outgoing: AtomicU32::new(0),
+            logged: AtomicU64::new(0),
+        }
+    }
+
+    /// Adds CPU time; returns the sum so far.
+    pub fn add_cpu(&self, cpu: Duration) -> Duration {
+        let cpu_us = u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX);
+        Duration::from_micros(self.cpu_us.fetch_add(cpu_us, Ordering::Relaxed) + cpu_us)
+    }
+
+    /// The CPU time used so far, as far as it was long enough to be measured:
+    /// an invocation that never computes for a whole tick has none.
+    pub fn cpu(&self) -> Duration {
+        Duration::from_micros(self.cpu_us.load(Ordering::Relaxed))
     }
 
 }
@@ -122,7 +146,7 @@ impl Context {
     ///
     /// None where the guest acts outside of every invocation: while it starts,
     /// or in work that outlives its request.
-    pub(super) fn current<T>(mut store: StoreContextMut<'_, T>) -> Option<Arc<Invocation>>
+    pub fn current<T>(mut store: StoreContextMut<'_, T>) -> Option<Arc<Invocation>>
     where
         T: AsMut<Context> + 'static,
     {

@@ -59,13 +59,17 @@ impl Output {
         if partial.invocation.as_ref().map(Arc::as_ptr) != current.as_ref().map(Arc::as_ptr) {
             self.flush(partial, source);
         }
-        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
-            // Each flush ends a line and takes it along.
-            partial.invocation.clone_from(&current);
-            let room = MAX_LINE.saturating_sub(partial.text.len());
-            partial.text.extend_from_slice(&piece[..piece.len().min(room)]);
-            if piece.ends_with(b"\n") || partial.text.len() == MAX_LINE {
-                self.flush(partial, source);
+        for mut line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            while !line.is_empty() {
+                // Each flush ends a line and takes it along.
+                partial.invocation.clone_from(&current);
+                let room = MAX_LINE - partial.text.len();
+                let (piece, rest) = line.split_at(line.len().min(room));
+                partial.text.extend_from_slice(piece);
+                if piece.ends_with(b"\n") || partial.text.len() == MAX_LINE {
+                    self.flush(partial, source);
+                }
+                line = rest;
             }
         }
     }

@@ -199,8 +199,12 @@ pub(super) async fn ls(args: &LsArgs, output: &Output) -> anyhow::Result<()> {
         let address = format!("{}{}", text("host"), text("mount"));
         let mut head = [text("name"), function["version"].to_string(), address, text("interface")];
         for route in function["routes"].as_array().into_iter().flatten() {
-            let route =
-                ["method", "path", "lane", "summary"].map(|key| route[key].as_str().unwrap_or_default().to_owned());
+            let text = |key: &str| route[key].as_str().unwrap_or_default().to_owned();
+            let lane = match route["learned"]["cpu_ms"].as_f64() {
+                Some(ms) => format!("blocking (learned: {ms:.0} ms of CPU, declare it `fn`)"),
+                None => text("lane"),
+            };
+            let route = [text("method"), text("path"), lane, text("summary")];
             table.add_row(head.into_iter().chain(route));
             head = Default::default();
         }

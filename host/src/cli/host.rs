@@ -149,7 +149,7 @@ impl Host {
 
     /// The versions that are in service, by function.
     pub(super) fn versions(&self) -> Vec<Arc<Version>> {
-        self.routes.versions()
+        self.routes.deployed().iter().map(|deployed| deployed.version.clone()).collect()
     }
 
     /// Stops: takes no more connections, lets running invocations finish until

@@ -71,6 +71,7 @@ impl GatewayError {
                 Failure::InvalidResponse(_) | Failure::Refused(_) | Failure::NoAnswer => {
                     "invalid-response"
                 }
+                Failure::CpuLimit => "cpu-limit",
                 Failure::Deadline => "deadline",
                 Failure::NoRoom(_) => "host-overloaded",
                 Failure::Load(_) => "load-failed",
@@ -91,7 +92,7 @@ impl GatewayError {
             Self::Route(RouteError::MethodNotAllowed { .. }) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Refused(Refused::HostOverloaded) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed(failure) => match failure {
-                Failure::Deadline => StatusCode::GATEWAY_TIMEOUT,
+                Failure::CpuLimit | Failure::Deadline => StatusCode::GATEWAY_TIMEOUT,
                 Failure::NoRoom(_) => StatusCode::SERVICE_UNAVAILABLE,
                 Failure::Load(_) => StatusCode::INTERNAL_SERVER_ERROR,
                 _ => StatusCode::BAD_GATEWAY,
@@ -112,6 +113,7 @@ impl GatewayError {
                 Failure::InvalidResponse(_) | Failure::Refused(_) | Failure::NoAnswer => {
                     "the function gave no valid answer".to_owned()
                 }
+                Failure::CpuLimit => "the function computed for too long".to_owned(),
                 Failure::Deadline => "the function did not answer in time".to_owned(),
                 Failure::NoRoom(_) => Refused::HostOverloaded.to_string(),
                 Failure::Load(_) => "the function cannot be loaded".to_owned(),

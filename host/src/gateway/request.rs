@@ -101,8 +101,8 @@ impl Gateway {
         let inbound = inbound::prepare(request, route, peer, id, limits, deadline).await?;
         let permit = self.lanes.admit(route).await?; // when, and on which lane
         let instance = self.instances.take(route, permit).await?;
-        let invocation = Arc::new(Invocation::new(id.clone(), hops));
-        let response = instance.call(route, inbound.request, invocation, deadline).await; // guest code, limited
+        let invocation = Arc::new(Invocation::new(id.clone(), hops, route.clone()));
+        let response = instance.call(inbound.request, invocation, deadline).await; // guest code, limited
         if inbound.meter.is_exceeded() {
             return Err(GatewayError::BodyTooLarge(limits.request_body));
         }

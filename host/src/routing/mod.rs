@@ -1,7 +1,8 @@
 //! Station 2 of 5, routing: from host and path to a route of one version.
 
 mod function;
+mod lane_hint;
 mod table;
 
 pub use self::function::{FunctionRoutes, RouteConflict};
-pub use self::table::{MountConflict, Route, RouteError, RouteId, Table};
+pub use self::table::{Deployed, MountConflict, Route, RouteError, RouteId, Table};

@@ -3,22 +3,46 @@
 //! requests read it without a lock.
 
 use super::function::{FunctionRoutes, Matched};
+use super::lane_hint::LaneHint;
 use crate::names::FunctionName;
-use crate::registry::{Isolation, Lane, Manifest, Version};
+use crate::registry::{Isolation, Lane, Manifest, RouteSpec, Version};
 use arc_swap::ArcSwap;
 use http::Uri;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use thiserror::Error;
 
 /// A route by its position in the version's description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RouteId(pub u32);
 
+/// A version that gets traffic.
+#[derive(Debug)]
+pub struct Deployed {
+    /// Which one.
+    pub version: Arc<Version>,
+    routes: FunctionRoutes,
+    lanes: Vec<LaneHint>,
+}
+
+impl Deployed {
+    fn new(version: Arc<Version>, routes: FunctionRoutes) -> Self {
+        let lanes = version.description.routes.iter().map(|route| LaneHint::new(route.lane));
+        Self { lanes: lanes.collect(), version, routes }
+    }
+
+    /// The most CPU time that an invocation of a route used, if the route was
+    /// declared async and turned out to belong on the blocking lane.
+    pub fn learned(&self, id: RouteId) -> Option<Duration> {
+        self.lanes[id.0 as usize].learned()
+    }
+}
+
 /// Where one request goes.
 #[derive(Clone, Debug)]
 pub struct Route {
-    version: Arc<Version>,
+    deployed: Arc<Deployed>,
     id: RouteId,
     lane: Lane,
     isolation: Isolation,
@@ -28,7 +52,23 @@ pub struct Route {
 impl Route {
     /// The version that answers.
     pub fn version(&self) -> &Arc<Version> {
-        &self.version
+        &self.deployed.version
+    }
+
+    /// Method and path template, for people.
+    pub fn spec(&self) -> &RouteSpec {
+        &self.version().description.routes[self.id.0 as usize]
+    }
+
+    /// Notes that an invocation had to be moved to the blocking lane; true when
+    /// from now on the route starts there.
+    pub fn promoted(&self) -> bool {
+        self.deployed.lanes[self.id.0 as usize].promoted()
+    }
+
+    /// Notes the CPU time of an invocation that computed.
+    pub fn used(&self, cpu: Duration) {
+        self.deployed.lanes[self.id.0 as usize].used(cpu);
     }
 
     /// Which of its routes.
@@ -94,16 +134,10 @@ pub struct MountConflict {
     address: String,
 }
 
-#[derive(Clone, Debug)]
-struct Entry {
-    version: Arc<Version>,
-    routes: Arc<FunctionRoutes>,
-}
-
 /// The functions of one host name, or of all others, by mount.
 #[derive(Clone, Debug, Default)]
 struct Mounts {
-    by_path: HashMap<String, Entry>,
+    by_path: HashMap<String, Arc<Deployed>>,
     /// Segments of the longest mount: no longer prefix need be tried.
     depth: usize,
 }
@@ -150,10 +184,10 @@ impl Table {
         let function = || entry.version.id.function().clone();
         match entry.routes.find(method, below) {
             Matched::Route(id) => {
-                let lane = entry.version.description.routes[id as usize].lane;
+                let lane = entry.lanes[id as usize].lane();
                 Ok(Route {
                     isolation: entry.version.isolation(lane),
-                    version: entry.version.clone(),
+                    deployed: entry.clone(),
                     id: RouteId(id),
                     lane,
                     mount_len,
@@ -213,7 +247,7 @@ impl Table {
         };
         let path = mount_key(&version.manifest).to_owned();
         mounts.depth = mounts.depth.max(path.matches('/').count());
-        mounts.by_path.insert(path, Entry { version, routes: Arc::new(routes) });
+        mounts.by_path.insert(path, Arc::new(Deployed::new(version, routes)));
         self.current.store(Arc::new(next));
         Ok(previous)
     }
@@ -228,13 +262,13 @@ impl Table {
     }
 
     /// The version of each function that gets its traffic, by name.
-    pub fn versions(&self) -> Vec<Arc<Version>> {
+    pub fn deployed(&self) -> Vec<Arc<Deployed>> {
         let snapshot = self.current.load();
         let mounts = std::iter::once(&snapshot.any_host).chain(snapshot.by_host.values());
-        let mut versions: Vec<_> =
-            mounts.flat_map(|mounts| mounts.by_path.values()).map(|entry| entry.version.clone()).collect();
-        versions.sort_by(|a, b| a.id.cmp(&b.id));
-        versions
+        let mut deployed: Vec<_> =
+            mounts.flat_map(|mounts| mounts.by_path.values()).cloned().collect();
+        deployed.sort_by(|a, b| a.version.id.cmp(&b.version.id));
+        deployed
     }
 }
 
@@ -257,7 +291,7 @@ impl Snapshot {
 
 impl Mounts {
     /// The function with the longest mount that `path` is at or below.
-    fn find(&self, path: &str) -> Option<(usize, &Entry)> {
+    fn find(&self, path: &str) -> Option<(usize, &Arc<Deployed>)> {
         let ends = path.match_indices('/').map(|(at, _)| at).skip(1).chain([path.len()]);
         let mut found = self.by_path.get("").map(|entry| (0, entry));
         for end in ends.take(self.depth) {
@@ -354,7 +388,7 @@ mod tests {
         assert!(error.contains("thief") && error.contains("shop") && error.contains("mount"), "{error}");
         insert(&table, "shop", Some("/new"), None).unwrap();
         insert(&table, "thief", Some("/shop"), None).unwrap();
-        assert_eq!(table.versions().len(), 2);
+        assert_eq!(table.deployed().len(), 2);
         assert!(table.remove(&"shop".parse().unwrap()).is_some());
         assert_eq!(resolve(&table, "x", "/new"), None);
     }

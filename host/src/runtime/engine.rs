@@ -1,17 +1,16 @@
 //! The one wasmtime engine, its linker, and the clock that makes guests yield.
 
+use super::pace;
 use super::state::State;
 use crate::capabilities::{self, egress::Egress};
 use crate::telemetry::Logs;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 use wasmtime::component::Linker;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-/// A guest that computes is interrupted this often, so that whatever shares
-/// its thread runs too.
-const TICK: Duration = Duration::from_millis(1);
+
+
 
 /// Bytes of a linear memory that stay mapped when its instance is gone, so that
 /// the next one in the slot faults less. Kept small: each idle slot costs it.
@@ -71,7 +70,7 @@ impl Engine {
         // A thread, not a task: guests may hold every event loop.
         thread::Builder::new().name("dunlin-ticker".to_owned()).spawn(move || {
             while watched.strong_count() > 0 {
-                thread::sleep(TICK);
+                thread::sleep(pace::TICK);
                 ticking.increment_epoch();
             }
         })?;

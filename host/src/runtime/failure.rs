@@ -31,6 +31,9 @@ pub enum Failure {
     /// The guest ended without an answer.
     #[error("the function ended without an answer")]
     NoAnswer,
+    /// The CPU time of the invocation is over.
+    #[error("the function used more CPU time than `limits.cpu` allows")]
+    CpuLimit,
     /// The wall time of the invocation is over.
     #[error("the function did not answer within `limits.deadline`")]
     Deadline,

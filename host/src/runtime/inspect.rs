@@ -68,7 +68,7 @@ pub async fn inspect(
     let loaded = Loaded::new(engine, Arc::new(candidate), compiled)
         .map_err(|error| InspectError::Link(format!("{error:#}")))?;
     let start = async {
-        let mut store = State::store(engine, &loaded, Lane::Blocking, Arc::<Status>::default());
+        let mut store = State::store(engine, &loaded, Arc::new(Status::new(Lane::Blocking)));
         let guest = loaded.exports.instantiate(&mut store).await?;
         let Guest::Function(guest) = guest else {
             return wasmtime::error::Ok(None);

@@ -4,22 +4,23 @@ use super::call::{self, Job};
 use super::engine::Engine;
 use super::failure::Failure;
 use super::loaded::{Guest, Loaded};
+use super::pace::{CpuLimitReached, Pace};
 use super::state::State;
 use crate::registry::{Isolation, Lane};
 use crate::telemetry::Source;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Instant;
 use tokio::sync::{Notify, SetOnce, mpsc};
 use wasmtime::component::Accessor;
-use wasmtime::{Store, Trap};
+use wasmtime::{AsContextMut as _, Store, Trap};
 
 /// What others may know of an instance.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Status {
     /// Invocations that the instance has taken and not ended.
     pub(super) busy: AtomicUsize,
@@ -27,8 +28,8 @@ pub(super) struct Status {
     live: AtomicUsize,
     /// Takes no more invocations.
     retired: AtomicBool,
-    /// Stopped in the middle of computing, rather than waiting for something.
-    pub(super) computing: AtomicBool,
+    /// How it computes.
+    pub(super) pace: Pace,
     /// Asks the driver to drop the instance now.
     stop: Notify,
     /// Why the instance is gone.
@@ -36,6 +37,17 @@ pub(super) struct Status {
 }
 
 impl Status {
+    pub(super) fn new(lane: Lane) -> Self {
+        Self {
+            busy: AtomicUsize::new(0),
+            live: AtomicUsize::new(0),
+            retired: AtomicBool::new(false),
+            pace: Pace::new(lane),
+            stop: Notify::new(),
+            fate: SetOnce::new(),
+        }
+    }
+
     pub(super) fn is_retired(&self) -> bool {
         self.retired.load(Ordering::Relaxed)
     }
@@ -97,25 +109,56 @@ impl Handle {
         lane: Lane,
         isolation: Isolation,
         runtime: &tokio::runtime::Handle,
+        blocking: &tokio::runtime::Handle,
     ) -> Self {
         let (jobs, queue) = mpsc::unbounded_channel();
-        let status = Arc::new(Status::default());
+        let status = Arc::new(Status::new(lane));
         let driver = Driver {
             engine: engine.clone(),
             loaded: loaded.clone(),
-            lane,
             isolation,
             status: status.clone(),
         };
-        runtime.spawn(driver.run(queue));
+        let driver = Box::pin(driver.run(queue));
+        runtime.spawn(Promotable { driver: Some(driver), status: status.clone(), blocking: blocking.clone() });
         Self { jobs, status, idle_since: std::sync::Mutex::new(Instant::now()) }
+    }
+}
+
+/// Drives an instance on the lane it started on, until its pace says that it
+/// belongs on the blocking lane: then the driver, with the guest suspended
+/// inside it, goes on there.
+struct Promotable {
+    driver: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    status: Arc<Status>,
+    blocking: tokio::runtime::Handle,
+}
+
+impl Future for Promotable {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(driver) = &mut self.driver else {
+            return Poll::Ready(());
+        };
+        if driver.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        if !self.status.pace.take_promotion() {
+            return Poll::Pending;
+        }
+        // Those who came along finish there; new ones get another instance.
+        self.status.retired.store(true, Ordering::Relaxed);
+        if let Some(driver) = self.driver.take() {
+            self.blocking.spawn(driver);
+        }
+        Poll::Ready(())
     }
 }
 
 struct Driver {
     engine: Arc<Engine>,
     loaded: Arc<Loaded>,
-    lane: Lane,
     isolation: Isolation,
     status: Arc<Status>,
 }
@@ -124,7 +167,7 @@ impl Driver {
     async fn run(self, queue: mpsc::UnboundedReceiver<Job>) {
         let ended = Ended { status: &self.status, failure: Some(Failure::NoAnswer) };
         let status = self.status.clone();
-        let mut store = State::store(&self.engine, &self.loaded, self.lane, status.clone());
+        let mut store = State::store(&self.engine, &self.loaded, status.clone());
         let result = {
             let mut drive = pin!(self.drive(&mut store, queue));
             let mut stopped = pin!(status.stop.notified());
@@ -132,7 +175,7 @@ impl Driver {
                 if stopped.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Ok(()));
                 }
-                status.computing.store(false, Ordering::Relaxed);
+                status.pace.start_slice();
                 drive.as_mut().poll(cx)
             })
             .await
@@ -164,6 +207,11 @@ impl Driver {
         let mut calls = FuturesUnordered::new();
         let mut open = true;
         poll_fn(|cx| {
+            if self.status.pace.is_slice_new() {
+                // What passed while the guest waited is not its computing.
+                let ticks = self.status.pace.slice_ticks();
+                accessor.with(|mut access| access.as_context_mut().set_epoch_deadline(ticks));
+            }
             loop {
                 match calls.poll_next_unpin(cx) {
                     Poll::Ready(Some(Ok(()))) => continue,
@@ -193,6 +241,8 @@ impl Driver {
     fn classify(&self, store: &Store<State>, error: wasmtime::Error) -> Failure {
         let failure = if store.data().memory.breached() {
             Failure::OutOfMemory
+        } else if error.is::<CpuLimitReached>() {
+            Failure::CpuLimit
         } else if error.is::<InstantiationFailed>() {
             Failure::NoRoom(format!("{error:#}").into())
         } else {

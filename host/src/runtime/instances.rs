@@ -33,6 +33,8 @@ pub struct Instances {
     engine: Arc<Engine>,
     registry: Arc<Registry>,
     workers: usize,
+    /// Where instances of the async lane go when they compute.
+    blocking: tokio::runtime::Handle,
     pools: ArcSwap<HashMap<VersionId, Arc<Pool>>>,
     /// Serialises loading; requests for loaded versions never take it.
     loading: tokio::sync::Mutex<()>,
@@ -41,6 +43,7 @@ pub struct Instances {
 /// The instances of one version.
 struct Pool {
     loaded: Arc<Loaded>,
+    blocking: tokio::runtime::Handle,
     /// Shared instances, by worker.
     shared: Vec<Mutex<Vec<Arc<Handle>>>>,
     /// Exclusive instances that are not in use, by worker; the blocking lane
@@ -59,6 +62,7 @@ impl Instances {
             engine,
             registry,
             workers: lanes.workers(),
+            blocking: lanes.blocking().clone(),
             pools: ArcSwap::default(),
             loading: tokio::sync::Mutex::default(),
         }
@@ -116,6 +120,7 @@ impl Instances {
             .map_err(|error| Failure::Load(format!("{error:#}").into()))?;
         let pool = Arc::new(Pool {
             loaded: Arc::new(loaded),
+            blocking: self.blocking.clone(),
             shared: (0..self.workers).map(|_| Mutex::default()).collect(),
             idle: (0..=self.workers).map(|_| Mutex::default()).collect(),
         });
@@ -161,7 +166,7 @@ impl Pool {
         instances.retain(|handle| !handle.status.is_retired());
         // The fullest first, so that the others can become idle.
         let free = instances.iter().find(|handle| {
-            !handle.status.computing.load(Ordering::Relaxed)
+            !handle.status.pace.is_computing()
                 && handle.status.busy.load(Ordering::Relaxed) < MAX_SHARED
         });
         if let Some(handle) = free {
@@ -173,6 +178,7 @@ impl Pool {
             Lane::Async,
             Isolation::Shared,
             runtime,
+            &self.blocking,
         ));
         instances.push(handle.clone());
         handle
@@ -190,7 +196,14 @@ impl Pool {
             Seat::Blocking { .. } => self.idle.len() - 1,
         };
         let start = || {
-            Arc::new(Handle::start(engine, &self.loaded, seat.lane(), isolation, seat.handle()))
+            Arc::new(Handle::start(
+                engine,
+                &self.loaded,
+                seat.lane(),
+                isolation,
+                seat.handle(),
+                &self.blocking,
+            ))
         };
         if isolation == Isolation::Fresh {
             return (start(), None);
@@ -231,7 +244,6 @@ impl Instance {
     /// When the guest or the host fails before the answer's head.
     pub async fn call(
         self,
-        route: &Route,
         request: http::Request<Body>,
         invocation: Arc<Invocation>,
         deadline: Instant,
@@ -239,9 +251,10 @@ impl Instance {
         let Self { handle, permit, on_free } = self;
         let status = handle.status.clone();
         let (reply, outcome) = oneshot::channel();
+        let route = invocation.route.id().0;
         let place = Place::new(status.clone(), invocation, on_free);
         let mut waiting = Waiting::new(status.clone());
-        let job = Job { request, route: route.id().0, reply, place };
+        let job = Job { request, route, reply, place };
         // Refused when the instance has just ended: then so is the reply.
         let _ = handle.jobs.send(job);
         drop(handle);

@@ -14,6 +14,7 @@ mod inspect;
 mod instance;
 mod instances;
 mod limits;
+mod pace;
 mod loaded;
 mod state;
 

@@ -15,7 +15,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 use super::binary::{Ran, dunlin, run};
-use super::{Upstream, function_folder, within};
+use super::{Upstream, function_folder, until, within};
 
 /// A running host. It ends when dropped; when its test fails, what it wrote to
 /// standard error is printed.
@@ -25,7 +25,8 @@ pub(crate) struct Host {
     pub(crate) listen: SocketAddr,
     pub(crate) admin: SocketAddr,
     data_dir: Arc<TempDir>,
-    stdout: Lines<BufReader<ChildStdout>>,
+    /// Open for as long as the host runs.
+    _stdout: Lines<BufReader<ChildStdout>>,
     stderr: NamedTempFile,
     client: Client,
     /// Its end was expected.
@@ -56,10 +57,11 @@ impl Host {
     pub(crate) async fn start_on(data_dir: Arc<TempDir>, flags: &[&str]) -> Self {
         let mut command = dunlin();
         command.arg("serve").arg("--data-dir").arg(data_dir.path()).args(flags);
-        Self::spawn(command, data_dir).await
+        within("the host's start", Self::spawn(command, data_dir)).await
     }
 
-    /// Starts `command`, `serve` or `up`, on free ports.
+    /// Starts `command`, `serve` or `up`, on free ports. No limit on the time:
+    /// `up` builds first.
     pub(crate) async fn spawn(mut command: Command, data_dir: Arc<TempDir>) -> Self {
         let stderr = NamedTempFile::new().expect("a temporary file");
         let mut child = command
@@ -83,7 +85,7 @@ impl Host {
             child,
             pid,
             data_dir,
-            stdout,
+            _stdout: stdout,
             stderr,
             client: client.build().expect("the client is sound"),
             ended: AtomicBool::new(false),
@@ -188,11 +190,6 @@ impl Host {
         self.data_dir.clone()
     }
 
-    /// The next line of standard output; none at its end.
-    pub(crate) async fn next_line(&mut self) -> Option<String> {
-        within("a line", self.stdout.next_line()).await.expect("can be read")
-    }
-
     /// The host's resident memory, now and at its peak, in bytes.
     pub(crate) fn resident_bytes(&self) -> (u64, u64) {
         let status = self.proc_file("status");
@@ -212,6 +209,19 @@ impl Host {
         let fields: Vec<&str> = after.split(' ').collect();
         let ticks = |at: usize| -> u64 { fields[at].parse().expect("is a number") };
         ticks(11) + ticks(12)
+    }
+
+    /// Waits until the host uses hardly any CPU time between one look and the
+    /// next.
+    pub(crate) async fn becomes_idle(&self) {
+        let mut looks = vec![self.cpu_ticks()];
+        until("the host becomes idle", async || {
+            looks.push(self.cpu_ticks());
+            // Of ten looks' time, 200 ms and more, a guest that runs takes most.
+            let ten_before = looks.len().checked_sub(11)?;
+            (looks[looks.len() - 1] - looks[ten_before] <= 3).then_some(())
+        })
+        .await;
     }
 
     fn proc_file(&self, name: &str) -> String {

@@ -65,6 +65,11 @@ impl Upstream {
         format!("http://{}{path}", self.address)
     }
 
+    /// How many requests for `/hang` wait for their answer.
+    pub(crate) fn hanging_now(&self) -> usize {
+        *self.hanging.borrow()
+    }
+
     /// Waits until `count` requests for `/hang` wait for their answer. One
     /// whose sender goes away does so no longer.
     pub(crate) async fn hanging(&self, count: usize) {

@@ -32,6 +32,7 @@ dunlin::app![
     broken::bad_status,
     talk::sleeps,
     talk::prints,
+    talk::prints_a_long_line,
     talk::prints_around_a_fetch,
     talk::fetches,
     talk::posts,

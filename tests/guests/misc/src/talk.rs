@@ -21,6 +21,13 @@ pub(crate) async fn prints(Path(word): Path<String>) -> &'static str {
     "printed"
 }
 
+/// Writes one line of so many bytes.
+#[get("/print-long/{bytes}")]
+#[expect(clippy::print_stdout, reason = "standard output is what is tested")]
+pub(crate) async fn prints_a_long_line(Path(bytes): Path<usize>) {
+    println!("{}", "x".repeat(bytes));
+}
+
 /// Where to fetch from, and what to say meanwhile.
 #[derive(Deserialize)]
 pub(crate) struct Errand {

@@ -1,10 +1,12 @@
 //! A standard `wasi:http` 0.3 component, written without the Dunlin SDK:
-//! whatever the method, it sends the request's body back.
+//! whatever the method, it sends the request's body back. Below `/fetch/` it
+//! answers what `http://` and the rest of the path answers.
 
 #![cfg(target_arch = "wasm32")]
 
 use wasip3::exports::http::handler::Guest;
-use wasip3::http::types::{ErrorCode, Fields, Request, Response};
+use wasip3::http::client;
+use wasip3::http::types::{ErrorCode, Fields, Request, Response, Scheme};
 use wasip3::wit_future;
 
 struct Component;
@@ -14,6 +16,9 @@ wasip3::http::service::export!(Component);
 impl Guest for Component {
     async fn handle(request: Request) -> Result<Response, ErrorCode> {
         let target = request.get_path_with_query().unwrap_or_default();
+        if let Some(authority) = target.strip_prefix("/fetch/") {
+            return fetch(authority).await;
+        }
         let fields = Fields::new();
         fields
             .append("x-target", target.as_bytes())
@@ -24,4 +29,14 @@ impl Guest for Component {
         let (response, _sent) = Response::new(fields, Some(body), end);
         Ok(response)
     }
+}
+
+async fn fetch(authority: &str) -> Result<Response, ErrorCode> {
+    let (_, end) = wit_future::new(|| Ok(None));
+    let (request, _sent) = Request::new(Fields::new(), None, end, None);
+    let invalid = |()| ErrorCode::HttpRequestUriInvalid;
+    request.set_scheme(Some(&Scheme::Http)).map_err(invalid)?;
+    request.set_authority(Some(authority)).map_err(invalid)?;
+    request.set_path_with_query(Some("/")).map_err(invalid)?;
+    client::send(request).await
 }

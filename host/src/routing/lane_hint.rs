@@ -1,0 +1,95 @@
+//! What a route's invocations taught about the lane it belongs on.
+
+use crate::registry::Lane;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A route that was promoted this often is learned.
+const LEARN_AFTER: u32 = 3;
+
+/// Promotions further apart than this are no habit.
+const MEMORY: Duration = Duration::from_secs(10);
+
+/// The lane on which one route's invocations start.
+///
+/// An invocation that computes too long on the async lane is moved to the
+/// blocking lane. When that keeps happening, the route is learned: it starts
+/// there, until the version is replaced or the host stops.
+#[derive(Debug)]
+pub(super) struct LaneHint {
+    declared: Lane,
+    learned: AtomicBool,
+    promotions: AtomicU32,
+    last_ms: AtomicU64,
+    cpu_us: AtomicU64,
+}
+
+impl LaneHint {
+    pub(super) fn new(declared: Lane) -> Self {
+        Self {
+            declared,
+            learned: AtomicBool::new(false),
+            promotions: AtomicU32::new(0),
+            last_ms: AtomicU64::new(0),
+            cpu_us: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn lane(&self) -> Lane {
+        if self.learned.load(Ordering::Relaxed) { Lane::Blocking } else { self.declared }
+    }
+
+    /// Notes one promotion; true when it makes the route a learned one.
+    pub(super) fn promoted(&self) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let last_ms = self.last_ms.swap(now_ms, Ordering::Relaxed);
+        if u128::from(now_ms.saturating_sub(last_ms)) > MEMORY.as_millis() {
+            self.promotions.store(0, Ordering::Relaxed);
+        }
+        let promotions = self.promotions.fetch_add(1, Ordering::Relaxed) + 1;
+        promotions >= LEARN_AFTER && !self.learned.swap(true, Ordering::Relaxed)
+    }
+
+    /// Notes the CPU time of an invocation that was promoted or started on the
+    /// blocking lane.
+    pub(super) fn used(&self, cpu: Duration) {
+        let cpu_us = u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX);
+        self.cpu_us.fetch_max(cpu_us, Ordering::Relaxed);
+    }
+
+    /// The most CPU time seen, if the route was declared async and is not.
+    pub(super) fn learned(&self) -> Option<Duration> {
+        (self.declared == Lane::Async && self.learned.load(Ordering::Relaxed))
+            .then(|| Duration::from_micros(self.cpu_us.load(Ordering::Relaxed)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_habit_is_learned_once() {
+        let hint = LaneHint::new(Lane::Async);
+        assert!(!hint.promoted());
+        assert!(!hint.promoted());
+        assert_eq!(hint.lane(), Lane::Async);
+        assert!(hint.promoted());
+        assert!(!hint.promoted());
+        assert_eq!(hint.lane(), Lane::Blocking);
+        hint.used(Duration::from_millis(12));
+        assert_eq!(hint.learned(), Some(Duration::from_millis(12)));
+    }
+
+    #[test]
+    fn rare_promotions_are_no_habit() {
+        let hint = LaneHint::new(Lane::Async);
+        for _ in 0..10 {
+            assert!(!hint.promoted());
+            hint.last_ms.store(0, Ordering::Relaxed);
+        }
+        assert_eq!(hint.lane(), Lane::Async);
+        assert_eq!(hint.learned(), None);
+    }
+}

@@ -1,0 +1,169 @@
+//! How an instance computes: slices, CPU time, and when it has to change lanes.
+//!
+//! CPU time is sampled. The engine's clock interrupts a guest that computes at
+//! each tick; one that is done sooner is never interrupted, and so costs
+//! nothing to measure and has, as far as anybody can tell, used nothing.
+
+use crate::capabilities::Invocation;
+use crate::registry::Lane;
+use crate::telemetry::Source;
+use rustix::time::{ClockId, clock_gettime};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// The length of a tick.
+pub(super) const TICK: Duration = Duration::from_millis(1);
+
+/// CPU time that an invocation may use on the async lane.
+const ASYNC_BUDGET: Duration = Duration::from_millis(10);
+
+/// Ticks that a guest computes before it goes to the back of the queue.
+const ASYNC_SLICE_TICKS: u64 = 1;
+const BLOCKING_SLICE_TICKS: u64 = 10;
+
+/// How one instance computes. Written by whoever polls it, read by others.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// On the blocking lane, from the start or since it was promoted.
+    blocking: AtomicBool,
+    /// Interrupted while computing, rather than waiting for something.
+    computing: AtomicBool,
+    /// To be moved to the blocking lane.
+    promote: AtomicBool,
+    /// Polled anew: the clock starts here.
+    new_slice: AtomicBool,
+    /// The thread's CPU time when the slice began, in nanoseconds; only on the
+    /// blocking lane, where slices are long enough to be worth asking.
+    began_ns: AtomicU64,
+    /// CPU time outside of every invocation, in microseconds.
+    own_us: AtomicU64,
+}
+
+impl Pace {
+    pub(super) fn new(lane: Lane) -> Self {
+        Self {
+            blocking: AtomicBool::new(lane == Lane::Blocking),
+            computing: AtomicBool::new(false),
+            promote: AtomicBool::new(false),
+            new_slice: AtomicBool::new(true),
+            began_ns: AtomicU64::new(thread_cpu_ns()),
+            own_us: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether the guest was interrupted while computing.
+    pub(super) fn is_computing(&self) -> bool {
+        self.computing.load(Ordering::Relaxed)
+    }
+
+    /// How many ticks the guest may compute now.
+    pub(super) fn slice_ticks(&self) -> u64 {
+        if self.is_blocking() { BLOCKING_SLICE_TICKS } else { ASYNC_SLICE_TICKS }
+    }
+
+    /// The instance is about to be polled.
+    pub(super) fn start_slice(&self) {
+        self.computing.store(false, Ordering::Relaxed);
+        self.new_slice.store(true, Ordering::Relaxed);
+        if self.is_blocking() {
+            self.began_ns.store(thread_cpu_ns(), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether this is the first time that it is asked in this slice.
+    pub(super) fn is_slice_new(&self) -> bool {
+        self.new_slice.swap(false, Ordering::Relaxed)
+    }
+
+    /// The guest has computed for a whole slice, on behalf of `invocation`.
+    ///
+    /// # Errors
+    ///
+    /// When the invocation has used up its CPU time.
+    pub(super) fn tick(
+        &self,
+        invocation: Option<&Invocation>,
+        limit: Duration,
+    ) -> Result<(), CpuLimitReached> {
+        self.computing.store(true, Ordering::Relaxed);
+        let slice = if self.is_blocking() {
+            let now_ns = thread_cpu_ns();
+            let began_ns = self.began_ns.swap(now_ns, Ordering::Relaxed);
+            Duration::from_nanos(now_ns.saturating_sub(began_ns))
+        } else {
+            TICK
+        };
+        let used = match invocation {
+            Some(invocation) => {
+                let used = invocation.add_cpu(slice);
+                if self.is_blocking() {
+                    invocation.route.used(used);
+                }
+                used
+            }
+            // Starting up, or work that outlives its request.
+            None => {
+                let slice_us = u64::try_from(slice.as_micros()).unwrap_or(u64::MAX);
+                let used_us = self.own_us.fetch_add(slice_us, Ordering::Relaxed) + slice_us;
+                Duration::from_micros(used_us)
+            }
+        };
+        if used > limit {
+            return Err(CpuLimitReached);
+        }
+        if used >= ASYNC_BUDGET && !self.blocking.swap(true, Ordering::Relaxed) {
+            self.promote.store(true, Ordering::Relaxed);
+            if let Some(invocation) = invocation {
+                learn(invocation);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the instance has to be moved to the blocking lane now.
+    pub(super) fn take_promotion(&self) -> bool {
+        self.promote.load(Ordering::Relaxed) && self.promote.swap(false, Ordering::Relaxed)
+    }
+
+    fn is_blocking(&self) -> bool {
+        self.blocking.load(Ordering::Relaxed)
+    }
+}
+
+/// Tells the route, and its function's author when the route has a habit.
+fn learn(invocation: &Invocation) {
+    let route = &invocation.route;
+    route.used(invocation.cpu());
+    if route.promoted() {
+        let spec = route.spec();
+        tracing::warn!(
+            target: "dunlin",
+            version = %route.version().id,
+            request_id = %invocation.request_id,
+            source = ?Source::Host,
+            "`{} {}` is declared async but computes for more than {} ms: from now on it starts on \
+             the blocking lane; declare its handler `fn`",
+            spec.method, spec.path, ASYNC_BUDGET.as_millis(),
+        );
+    }
+}
+
+/// The CPU time that this thread has used.
+fn thread_cpu_ns() -> u64 {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    let (seconds, nanos) = (u64::try_from(now.tv_sec), u64::try_from(now.tv_nsec));
+    seconds.unwrap_or(0) * 1_000_000_000 + nanos.unwrap_or(0)
+}
+
+/// Ends an invocation that has used up its CPU time.
+#[derive(Debug)]
+pub(super) struct CpuLimitReached;
+
+impl fmt::Display for CpuLimitReached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the CPU time is used up")
+    }
+}
+
+impl std::error::Error for CpuLimitReached {}
