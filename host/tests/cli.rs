@@ -50,7 +50,11 @@ fn shop(manifest: &str, component: &[u8]) -> tempfile::TempDir {
 #[test]
 fn without_a_command_the_help_is_shown() {
     let folder = tempfile::tempdir().unwrap();
-    fails(&dunlin(folder.path(), ""), 2, &["Usage: dunlin", "deploy", "serve", "up"]);
+    fails(
+        &dunlin(folder.path(), ""),
+        2,
+        &["Usage: dunlin", "deploy", "serve", "up"],
+    );
     let help = dunlin(folder.path(), "--help");
     assert_eq!(help.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&help.stdout).contains("Exit codes:"));
@@ -63,9 +67,15 @@ fn a_busy_port_names_the_flag() {
     let busy = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = busy.local_addr().unwrap();
     let port = format!("port {} on 127.0.0.1 is in use", address.port());
-    let public = dunlin(folder.path(), &format!("serve --listen {address} --admin 127.0.0.1:0"));
+    let public = dunlin(
+        folder.path(),
+        &format!("serve --listen {address} --admin 127.0.0.1:0"),
+    );
     fails(&public, 1, &[&port, "`--listen`", "port 0"]);
-    let admin = dunlin(folder.path(), &format!("serve --admin {address} --listen 127.0.0.1:0"));
+    let admin = dunlin(
+        folder.path(),
+        &format!("serve --admin {address} --listen 127.0.0.1:0"),
+    );
     fails(&admin, 1, &[&port, "`--admin`", "port 0"]);
     // Nothing was begun.
     assert!(!folder.path().join(".dunlin").exists());
@@ -75,7 +85,10 @@ fn a_busy_port_names_the_flag() {
 fn an_address_of_another_machine_names_the_flag() {
     let folder = tempfile::tempdir().unwrap();
     // For documentation only (RFC 5737): no machine has it.
-    let elsewhere = dunlin(folder.path(), "serve --listen 192.0.2.1:0 --admin 127.0.0.1:0");
+    let elsewhere = dunlin(
+        folder.path(),
+        "serve --listen 192.0.2.1:0 --admin 127.0.0.1:0",
+    );
     fails(&elsewhere, 1, &["192.0.2.1", "`--listen`", "because: "]);
 }
 
@@ -84,17 +97,32 @@ fn a_data_directory_that_is_none_is_named() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "").unwrap();
     let flags = "--listen 127.0.0.1:0 --admin 127.0.0.1:0 --data-dir file";
-    fails(&dunlin(folder.path(), &format!("serve {flags}")), 1, &["file"]);
+    fails(
+        &dunlin(folder.path(), &format!("serve {flags}")),
+        1,
+        &["file"],
+    );
 }
 
 #[test]
 fn no_host_is_an_exit_code_of_its_own() {
     let folder = shop("[build]\ncomponent = \"shop.wasm\"\n", EMPTY_COMPONENT);
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gone = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let host = format!("--host http://{gone}");
     for command in ["ls", "logs shop", "deploy shop"] {
-        let parts = [&*format!("no host answers at http://{gone}"), "`dunlin serve`", "`--host`"];
-        fails(&dunlin(folder.path(), &format!("{command} {host}")), 4, &parts);
+        let parts = [
+            &*format!("no host answers at http://{gone}"),
+            "`dunlin serve`",
+            "`--host`",
+        ];
+        fails(
+            &dunlin(folder.path(), &format!("{command} {host}")),
+            4,
+            &parts,
+        );
     }
 }
 
@@ -108,15 +136,29 @@ fn a_broken_manifest_points_at_line_and_key() {
     };
     check(
         "name = \"shop\"\n\n[limits]\nmemory = \"lots\"\n",
-        &["shop/dunlin.toml:4:10: ", "`limits.memory`", "4 | memory = \"lots\"", "^^^^^^"],
+        &[
+            "shop/dunlin.toml:4:10: ",
+            "`limits.memory`",
+            "4 | memory = \"lots\"",
+            "^^^^^^",
+        ],
     );
-    check("mount = /shop\n", &["shop/dunlin.toml:1:9: ", "1 | mount = /shop"]);
+    check(
+        "mount = /shop\n",
+        &["shop/dunlin.toml:1:9: ", "1 | mount = /shop"],
+    );
     check(
         "[egress]\nalow = [\"example.com\"]\n",
         &["shop/dunlin.toml:2:1: ", "unknown field `alow`", "`allow`"],
     );
-    check("nam = \"shop\"\n", &["shop/dunlin.toml:1:1: ", "unknown field `nam`", "`name`"]);
-    check("[vars]\n1st = \"x\"\n", &["shop/dunlin.toml:2:", "1st", "such as `API_URL`"]);
+    check(
+        "nam = \"shop\"\n",
+        &["shop/dunlin.toml:1:1: ", "unknown field `nam`", "`name`"],
+    );
+    check(
+        "[vars]\n1st = \"x\"\n",
+        &["shop/dunlin.toml:2:", "1st", "such as `API_URL`"],
+    );
 }
 
 #[test]
@@ -124,10 +166,26 @@ fn what_is_no_function_is_told_with_what_was_looked_for() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("empty")).unwrap();
     fs::write(folder.path().join("readme.txt"), "").unwrap();
-    fails(&dunlin(folder.path(), "deploy empty"), 1, &["no function in `empty`", "`dunlin.toml`"]);
-    fails(&dunlin(folder.path(), "deploy missing"), 1, &["`missing` cannot be opened"]);
-    fails(&dunlin(folder.path(), "deploy readme.txt"), 1, &["neither a folder nor a `.wasm` file"]);
-    fails(&dunlin(folder.path(), "up empty"), 1, &["no function in `empty`"]);
+    fails(
+        &dunlin(folder.path(), "deploy empty"),
+        1,
+        &["no function in `empty`", "`dunlin.toml`"],
+    );
+    fails(
+        &dunlin(folder.path(), "deploy missing"),
+        1,
+        &["`missing` cannot be opened"],
+    );
+    fails(
+        &dunlin(folder.path(), "deploy readme.txt"),
+        1,
+        &["neither a folder nor a `.wasm` file"],
+    );
+    fails(
+        &dunlin(folder.path(), "up empty"),
+        1,
+        &["no function in `empty`"],
+    );
 }
 
 #[test]
@@ -135,28 +193,46 @@ fn a_core_module_is_told_from_a_component() {
     let folder = shop("[build]\ncomponent = \"shop.wasm\"\n", CORE_MODULE);
     for path in ["shop", "shop/shop.wasm"] {
         let refused = dunlin(folder.path(), &format!("deploy {path}"));
-        fails(&refused, 3, &["is a core module, not a component", "wasm32-wasip2"]);
+        fails(
+            &refused,
+            3,
+            &["is a core module, not a component", "wasm32-wasip2"],
+        );
     }
     fs::write(folder.path().join("shop/shop.wasm"), "<html>").unwrap();
-    fails(&dunlin(folder.path(), "build shop"), 3, &["is no wasm file"]);
+    fails(
+        &dunlin(folder.path(), "build shop"),
+        3,
+        &["is no wasm file"],
+    );
 }
 
 #[test]
 fn a_package_that_makes_no_component_is_told_what_to_add() {
     let folder = tempfile::tempdir().unwrap();
-    let package = "[package]\nname = \"shop\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n";
+    let package =
+        "[package]\nname = \"shop\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n";
     fs::create_dir_all(folder.path().join("shop/src")).unwrap();
     fs::write(folder.path().join("shop/Cargo.toml"), package).unwrap();
     fs::write(folder.path().join("shop/dunlin.toml"), "").unwrap();
     fs::write(folder.path().join("shop/src/lib.rs"), "").unwrap();
     let refused = dunlin(folder.path(), "build shop");
-    fails(&refused, 3, &["makes no component", "`[lib] crate-type = [\"cdylib\"]`"]);
+    fails(
+        &refused,
+        3,
+        &["makes no component", "`[lib] crate-type = [\"cdylib\"]`"],
+    );
 }
 
 #[test]
 fn a_build_command_that_fails_is_quoted() {
-    let manifest = "[build]\ncommand = \"echo the reason >&2; exit 7\"\ncomponent = \"shop.wasm\"\n";
+    let manifest =
+        "[build]\ncommand = \"echo the reason >&2; exit 7\"\ncomponent = \"shop.wasm\"\n";
     let folder = shop(manifest, EMPTY_COMPONENT);
     let failed = dunlin(folder.path(), "build shop");
-    fails(&failed, 3, &["the reason", "`shop` was not built", "exit status: 7"]);
+    fails(
+        &failed,
+        3,
+        &["the reason", "`shop` was not built", "exit status: 7"],
+    );
 }

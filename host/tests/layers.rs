@@ -30,10 +30,16 @@ fn objection(path: &Path, imported: &str) -> Option<String> {
         return None;
     }
     let Some(below) = layer(imported) else {
-        return Some(format!("`{imported}` has no layer: give it one in {}", file!()));
+        return Some(format!(
+            "`{imported}` has no layer: give it one in {}",
+            file!()
+        ));
     };
     match layer(&module) {
-        None => Some(format!("`{module}` has no layer: give it one in {}", file!())),
+        None => Some(format!(
+            "`{module}` has no layer: give it one in {}",
+            file!()
+        )),
         Some(own) if below <= own => Some(format!("`{module}` stands no higher than `{imported}`")),
         Some(_) if imported == "contract" && !CONTRACT_USERS.contains(&module.as_str()) => {
             Some(format!("`{module}` has nothing to say to guests"))
@@ -60,7 +66,10 @@ fn imports(path: &Path, code: &str) -> Vec<(usize, String)> {
     let to_root = "super::".repeat(depth(path));
     let mut found = Vec::new();
     // Without comments, whose links may point up.
-    let lines: Vec<&str> = code.lines().map(|line| line.split("//").next().unwrap_or("")).collect();
+    let lines: Vec<&str> = code
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or(""))
+        .collect();
     for (number, line) in lines.iter().enumerate() {
         for root in ["crate::", &to_root] {
             for (at, _) in line.match_indices(root) {
@@ -72,7 +81,9 @@ fn imports(path: &Path, code: &str) -> Vec<(usize, String)> {
                 let rest = &line[at + root.len()..];
                 let names = match rest.strip_prefix('{') {
                     // A group may go on for lines.
-                    Some(first) => group(std::iter::once(first).chain(lines[number + 1..].iter().copied())),
+                    Some(first) => {
+                        group(std::iter::once(first).chain(lines[number + 1..].iter().copied()))
+                    }
                     None => vec![identifier(rest)],
                 };
                 let names = names.into_iter().filter(|name| {
@@ -104,7 +115,9 @@ fn group<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
 }
 
 fn identifier(text: &str) -> String {
-    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+    text.chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect()
 }
 
 #[test]
@@ -133,7 +146,9 @@ fn imports_go_down() {
 #[test]
 fn every_module_has_a_layer_and_every_layer_its_modules() {
     let root = include_str!("../src/lib.rs");
-    let declared = root.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let declared = root
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
     let mut declared: Vec<_> = declared.chain(["main"]).collect();
     let mut listed = LAYERS.concat();
     declared.sort_unstable();
@@ -152,13 +167,41 @@ fn what_climbs_is_found() {
     let climbs = |path: &str, code: &str, expected: &str| {
         assert_eq!(objections(path, code), [expected], "{path}: {code}");
     };
-    climbs("routing/table.rs", "\nuse crate::runtime::Engine;", "2: `routing` stands no higher than `runtime`");
-    climbs("names.rs", "let x = crate::registry::Lane::Async;", "1: `names` stands no higher than `registry`");
-    climbs("admin/api.rs", "use crate::gateway::Detail;", "1: `admin` stands no higher than `gateway`");
-    climbs("capabilities/fetch.rs", "use crate::scheduling::Lanes;", "1: `capabilities` stands no higher than `scheduling`");
-    climbs("registry/store.rs", "use crate::contract::Body;", "1: `registry` has nothing to say to guests");
-    climbs("telemetry/mod.rs", "use super::cli::Output;", "1: `telemetry` stands no higher than `cli`");
-    climbs("runtime/call.rs", "use super::super::gateway;", "1: `runtime` stands no higher than `gateway`");
+    climbs(
+        "routing/table.rs",
+        "\nuse crate::runtime::Engine;",
+        "2: `routing` stands no higher than `runtime`",
+    );
+    climbs(
+        "names.rs",
+        "let x = crate::registry::Lane::Async;",
+        "1: `names` stands no higher than `registry`",
+    );
+    climbs(
+        "admin/api.rs",
+        "use crate::gateway::Detail;",
+        "1: `admin` stands no higher than `gateway`",
+    );
+    climbs(
+        "capabilities/fetch.rs",
+        "use crate::scheduling::Lanes;",
+        "1: `capabilities` stands no higher than `scheduling`",
+    );
+    climbs(
+        "registry/store.rs",
+        "use crate::contract::Body;",
+        "1: `registry` has nothing to say to guests",
+    );
+    climbs(
+        "telemetry/mod.rs",
+        "use super::cli::Output;",
+        "1: `telemetry` stands no higher than `cli`",
+    );
+    climbs(
+        "runtime/call.rs",
+        "use super::super::gateway;",
+        "1: `runtime` stands no higher than `gateway`",
+    );
     climbs(
         "routing/mod.rs",
         "use crate::{\n    names::FunctionName,\n    registry::{Lane, cli},\n    gateway::Gateway,\n};",
@@ -173,9 +216,18 @@ fn what_climbs_is_found() {
     for (path, fine) in [
         ("cli/up.rs", "use crate::gateway::Detail;"),
         ("cli/build/cargo.rs", "use super::super::output::Progress;"),
-        ("runtime/call.rs", "use super::instance::Status;\nuse crate::contract::{Body, Function};"),
-        ("routing/table.rs", "use crate::routing::Route; use my_crate::cli;"),
-        ("registry/mod.rs", "//! See [`crate::gateway`].\n// or crate::cli"),
+        (
+            "runtime/call.rs",
+            "use super::instance::Status;\nuse crate::contract::{Body, Function};",
+        ),
+        (
+            "routing/table.rs",
+            "use crate::routing::Route; use my_crate::cli;",
+        ),
+        (
+            "registry/mod.rs",
+            "//! See [`crate::gateway`].\n// or crate::cli",
+        ),
         ("names.rs", "mod tests {\n    use super::*;\n}"),
     ] {
         assert_eq!(objections(path, fine), [] as [&str; 0], "{path}: {fine}");

@@ -47,13 +47,20 @@ impl WasiHttpHooks for NoHooks {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
     }
 }
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { ctx: &mut self.http, hooks: &mut self.hooks, table: &mut self.table }
+        WasiHttpCtxView {
+            ctx: &mut self.http,
+            hooks: &mut self.hooks,
+            table: &mut self.table,
+        }
     }
 }
 
@@ -95,7 +102,13 @@ impl HandlerState for Server {
         };
         let mut store = Store::new(&self.engine, state);
         let proxy = self.component.instantiate_async(&mut store).await?;
-        Ok(Instance { store, proxy, view: State::http, expiration: Never, state: Reused })
+        Ok(Instance {
+            store,
+            proxy,
+            view: State::http,
+            expiration: Never,
+            state: Reused,
+        })
     }
 }
 
@@ -168,20 +181,38 @@ async fn call(
 async fn hello_runs_elsewhere() {
     let server = Server::start(Path::new(&component("hello")));
     let ok = |text: &str| (StatusCode::OK, text.to_owned());
-    assert_eq!(call(&server, "GET", "/", "").await, ok("Hello from Dunlin!"));
-    assert_eq!(call(&server, "GET", "/Ada%20L", "").await, ok("Hello, Ada L!"));
+    assert_eq!(
+        call(&server, "GET", "/", "").await,
+        ok("Hello from Dunlin!")
+    );
+    assert_eq!(
+        call(&server, "GET", "/Ada%20L", "").await,
+        ok("Hello, Ada L!")
+    );
     assert_eq!(call(&server, "HEAD", "/Ada", "").await, ok(""));
-    assert_eq!(call(&server, "POST", "/Ada", "").await.0, StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(call(&server, "GET", "/a/b", "").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(
+        call(&server, "POST", "/Ada", "").await.0,
+        StatusCode::METHOD_NOT_ALLOWED
+    );
+    assert_eq!(
+        call(&server, "GET", "/a/b", "").await.0,
+        StatusCode::NOT_FOUND
+    );
 }
 
 #[tokio::test]
 async fn the_tutorial_runs_elsewhere() {
     let server = Server::start(Path::new(&component("async-endpoints")));
     let slow = || call(&server, "GET", "/async-data", "");
-    let (first, second, plain) =
-        futures::join!(slow(), slow(), call(&server, "GET", "/sync-but-can-call-async", ""));
-    let data = (StatusCode::OK, r#"{"message":"Data from slow call"}"#.to_owned());
+    let (first, second, plain) = futures::join!(
+        slow(),
+        slow(),
+        call(&server, "GET", "/sync-but-can-call-async", "")
+    );
+    let data = (
+        StatusCode::OK,
+        r#"{"message":"Data from slow call"}"#.to_owned(),
+    );
     assert_eq!((first, second), (data.clone(), data));
     assert_eq!(plain.0, StatusCode::OK);
 }
@@ -191,7 +222,10 @@ async fn bodies_stream_elsewhere() {
     let server = Server::start(Path::new(&component("echo")));
     let ok = |text: &str| (StatusCode::OK, text.to_owned());
     assert_eq!(call(&server, "POST", "/", "a body").await, ok("a body"));
-    assert_eq!(call(&server, "GET", "/count/3?millis=1", "").await, ok("1\n2\n3\n"));
+    assert_eq!(
+        call(&server, "GET", "/count/3?millis=1", "").await,
+        ok("1\n2\n3\n")
+    );
     let order = r#"{"id":1,"customer":"Ada","items":[],"express":true}"#;
     assert_eq!(call(&server, "POST", "/json", order).await, ok(order));
     let wrong = call(&server, "POST", "/json", "{}").await;

@@ -9,16 +9,29 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::harness::{
-    Answer, Host, Upstream, component, function_folder, repository, run, within,
+    Answer, Host, Upstream, component, function_folder, repository, run, until, within,
 };
 
 #[tokio::test]
 async fn a_folder_is_built_and_deployed() {
     let host = Host::start().await;
     let folder = repository().join("functions/hello");
-    let deployed = host.run(["deploy".as_ref(), folder.as_os_str()]).await.succeeded();
-    assert!(deployed.stdout.starts_with("deployed hello@1 at /hello\n"), "{deployed:#?}");
-    for step in ["upload", "compile", "describe", "check routes", "store", "swap"] {
+    let deployed = host
+        .run(["deploy".as_ref(), folder.as_os_str()])
+        .await
+        .succeeded();
+    assert!(
+        deployed.stdout.starts_with("deployed hello@1 at /hello\n"),
+        "{deployed:#?}"
+    );
+    for step in [
+        "upload",
+        "compile",
+        "describe",
+        "check routes",
+        "store",
+        "swap",
+    ] {
         assert!(deployed.stdout.contains(step), "{deployed:#?}");
     }
     assert_eq!(host.get("/hello/").await.ok(), "Hello from Dunlin!");
@@ -31,7 +44,10 @@ async fn a_component_is_deployed_under_a_name() {
     let file = folder.path().join("any_thing.wasm");
     fs::write(&file, component("hello").await).expect("can be written");
     let file = file.to_str().expect("is UTF-8");
-    let deployed = host.run(["deploy", file, "--name", "greeter", "--json"]).await.succeeded();
+    let deployed = host
+        .run(["deploy", file, "--name", "greeter", "--json"])
+        .await
+        .succeeded();
     let deployed = &deployed.json()[0];
     assert_eq!(
         (&deployed["name"], &deployed["version"], &deployed["mount"]),
@@ -48,18 +64,42 @@ async fn ls_lists_functions_and_their_routes() {
     let host = Host::start().await;
     let nothing = host.run(["ls"]).await.succeeded();
     assert_eq!(nothing.stdout, "");
-    assert!(nothing.stderr.contains("nothing is deployed"), "{nothing:#?}");
+    assert!(
+        nothing.stderr.contains("nothing is deployed"),
+        "{nothing:#?}"
+    );
 
     host.deploy("async-endpoints", "").await;
     host.deploy("wasi-http", "mount = \"/std\"").await;
     let table = host.run(["ls"]).await.succeeded().stdout;
-    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let words = |line: &str| {
+        line.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     let lines: Vec<_> = table.lines().map(words).collect();
     assert_eq!(lines[0][..2], ["FUNCTION", "VERSION"], "{table}");
-    assert_eq!(lines[1][..4], ["async-endpoints", "1", "/async-endpoints", "dunlin:function@0.1"], "{table}");
+    assert_eq!(
+        lines[1][..4],
+        [
+            "async-endpoints",
+            "1",
+            "/async-endpoints",
+            "dunlin:function@0.1"
+        ],
+        "{table}"
+    );
     assert_eq!(lines[1][4..7], ["GET", "/async-data", "async"], "{table}");
-    assert_eq!(lines[2][..3], ["GET", "/sync-but-can-call-async", "blocking"], "{table}");
-    assert_eq!(lines[3][..4], ["wasi-http", "1", "/std", "wasi:http@0.2"], "{table}");
+    assert_eq!(
+        lines[2][..3],
+        ["GET", "/sync-but-can-call-async", "blocking"],
+        "{table}"
+    );
+    assert_eq!(
+        lines[3][..4],
+        ["wasi-http", "1", "/std", "wasi:http@0.2"],
+        "{table}"
+    );
 
     let json = host.run(["ls", "--json"]).await.succeeded().json();
     assert_eq!(json.len(), 2);
@@ -80,7 +120,10 @@ async fn logs_are_the_functions_lines_with_their_requests() {
     print("one", "id-1").await.ok();
     print("two", "id-2").await.ok();
     let lines = host.run(["logs", "misc"]).await.succeeded().stdout;
-    let lines: Vec<_> = lines.lines().map(|line| line.split_once(' ').expect("a time").1).collect();
+    let lines: Vec<_> = lines
+        .lines()
+        .map(|line| line.split_once(' ').expect("a time").1)
+        .collect();
     assert_eq!(
         lines,
         [
@@ -90,7 +133,11 @@ async fn logs_are_the_functions_lines_with_their_requests() {
             "misc@1 id-2 stderr err two",
         ]
     );
-    let last = host.run(["logs", "misc", "--tail", "1", "--json"]).await.succeeded().json();
+    let last = host
+        .run(["logs", "misc", "--tail", "1", "--json"])
+        .await
+        .succeeded()
+        .json();
     assert_eq!(last.len(), 1);
     assert_eq!(last[0]["message"], "err two");
     assert_eq!(last[0]["request_id"], "id-2");
@@ -109,12 +156,21 @@ async fn lines_of_two_requests_in_one_instance_are_told_apart() {
     let print = |word: &str| {
         let url = upstream.url("/held/2");
         let path = format!("/misc/print-around-fetch?word={word}&url={url}");
-        Answer::to(host.request(Method::GET, &path).header("x-request-id", word))
+        Answer::to(
+            host.request(Method::GET, &path)
+                .header("x-request-id", word),
+        )
     };
-    let (left, right) = futures::join!(print("left"), print("right"));
-    assert!([left.ok(), right.ok()].contains(&"2"), "not in one instance: {left:?} {right:?}");
+    // An instance that is busy at the moment takes no second request: again.
+    let mut rounds = 0;
+    until("both in one instance", async || {
+        rounds += 1;
+        let (left, right) = futures::join!(print("left"), print("right"));
+        [left.ok(), right.ok()].contains(&"2").then_some(())
+    })
+    .await;
     let log = host.logs("misc").await;
-    assert_eq!(log.len(), 4, "{log:#?}");
+    assert_eq!(log.len(), 4 * rounds, "{log:#?}");
     for line in &log {
         let message = line["message"].as_str().expect("is a text");
         let (when, word) = message.split_once(' ').expect("two words");
@@ -137,7 +193,9 @@ async fn logs_follow() {
     let stdout = following.stdout.take().expect("is piped");
     let mut lines = BufReader::new(stdout).lines();
     let mut next = async || {
-        let line = within("a line", lines.next_line()).await.expect("can be read");
+        let line = within("a line", lines.next_line())
+            .await
+            .expect("can be read");
         let line: serde_json::Value = line.expect("one more").parse().expect("is JSON");
         line["message"].as_str().expect("is a text").to_owned()
     };
@@ -155,9 +213,21 @@ async fn a_broken_manifest_is_pointed_at_and_the_old_version_serves_on() {
     let host = Host::start().await;
     host.deploy("hello", "").await;
     for (manifest, place, parts) in [
-        ("mount = \"/hello\"\nmemory = 1", "dunlin.toml:2:1: ", ["`memory`", "unknown field"]),
-        ("[limits]\nmemory = \"lots\"", "dunlin.toml:2:10: ", ["`limits.memory`", "lots"]),
-        ("[egress]\nallow = [\"ftp://a\"]", "dunlin.toml:2:", ["`egress.allow", "ftp://a"]),
+        (
+            "mount = \"/hello\"\nmemory = 1",
+            "dunlin.toml:2:1: ",
+            ["`memory`", "unknown field"],
+        ),
+        (
+            "[limits]\nmemory = \"lots\"",
+            "dunlin.toml:2:10: ",
+            ["`limits.memory`", "lots"],
+        ),
+        (
+            "[egress]\nallow = [\"ftp://a\"]",
+            "dunlin.toml:2:",
+            ["`egress.allow", "ftp://a"],
+        ),
         ("mount = hello", "dunlin.toml:1:9: ", ["mount = hello", "^"]),
     ] {
         let refused = host.try_deploy("hello", manifest).await;
@@ -177,7 +247,8 @@ async fn a_component_that_cannot_serve_is_refused_and_the_old_version_serves_on(
     let host = Host::start().await;
     host.deploy("hello", "").await;
     let folder = function_folder("hello", "").await;
-    let replace = |bytes: &[u8]| fs::write(folder.path.join("guest.wasm"), bytes).expect("can be written");
+    let replace =
+        |bytes: &[u8]| fs::write(folder.path.join("guest.wasm"), bytes).expect("can be written");
     let hello = component("hello").await;
     for (bytes, code, part) in [
         (b"\0asm\x0d\0\x01\0".as_slice(), 5, "exports no handler"),
@@ -191,7 +262,9 @@ async fn a_component_that_cannot_serve_is_refused_and_the_old_version_serves_on(
         assert!(refused.stderr.contains(part), "{refused:#?}");
         assert_eq!(host.get("/hello/").await.ok(), "Hello from Dunlin!");
     }
-    let greedy = host.try_deploy("hello", "[limits]\nmemory = \"512KiB\"").await;
+    let greedy = host
+        .try_deploy("hello", "[limits]\nmemory = \"512KiB\"")
+        .await;
     assert_eq!(greedy.code(), 5, "{greedy:#?}");
     assert!(greedy.stderr.contains("memory"), "{greedy:#?}");
     assert_eq!(host.get("/hello/").await.ok(), "Hello from Dunlin!");
@@ -207,11 +280,16 @@ async fn without_the_token_nothing_is_told_or_changed() {
         command.args(&arguments[1..]).args(["--token", "wrong"]);
         let refused = run(&mut command).await;
         assert_eq!(refused.code(), 5, "{refused:#?}");
-        assert!(refused.stderr.contains("the token is missing or wrong"), "{refused:#?}");
+        assert!(
+            refused.stderr.contains("the token is missing or wrong"),
+            "{refused:#?}"
+        );
         assert_eq!(refused.stdout, "");
     }
     host.get("/hello/").await.failed(404, "unknown-function");
     let token = fs::read_to_string(host.data_dir().join("token")).expect("is there");
     let mut command = host.command("ls");
-    run(command.args(["--token", token.trim()])).await.succeeded();
+    run(command.args(["--token", token.trim()]))
+        .await
+        .succeeded();
 }

@@ -12,13 +12,16 @@ async fn one_connection_carries_request_after_request() {
     host.deploy("misc", "").await;
     let mut wire = Wire::connect(host.listen).await;
     for _ in 0..3 {
-        wire.send("GET /misc/method HTTP/1.1\r\nhost: h\r\n\r\n").await;
+        wire.send("GET /misc/method HTTP/1.1\r\nhost: h\r\n\r\n")
+            .await;
         let (head, body) = wire.response().await;
         assert_eq!((head.status(), &*body), (200, "get"));
         // Failures do not cost the connection either.
-        wire.send("GET /misc/panic HTTP/1.1\r\nhost: h\r\n\r\n").await;
+        wire.send("GET /misc/panic HTTP/1.1\r\nhost: h\r\n\r\n")
+            .await;
         assert_eq!(wire.response().await.0.status(), 502);
-        wire.send("POST /misc/method HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\nabc").await;
+        wire.send("POST /misc/method HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\nabc")
+            .await;
         assert_eq!(wire.response().await.1, "post abc");
     }
 }
@@ -35,7 +38,8 @@ async fn a_body_that_the_function_does_not_read_does_not_become_a_request() {
     ))
     .await;
     assert_eq!(wire.head().await.status(), 204);
-    wire.send("GET /misc/method HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n").await;
+    wire.send("GET /misc/method HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n")
+        .await;
     assert_eq!(wire.response().await.1, "get");
     assert_eq!(wire.rest().await, b"");
 }
@@ -45,7 +49,12 @@ async fn pipelined_requests_are_answered_in_their_order() {
     let host = Host::start().await;
     host.deploy("misc", "").await;
     let mut wire = Wire::connect(host.listen).await;
-    let paths = ["/misc/sleep/50", "/misc/method", "/misc/sleep/1", "/nothing"];
+    let paths = [
+        "/misc/sleep/50",
+        "/misc/method",
+        "/misc/sleep/1",
+        "/nothing",
+    ];
     let requests = paths.map(|path| format!("GET {path} HTTP/1.1\r\nhost: h\r\n\r\n"));
     wire.send(requests.concat()).await;
     for expected in ["slept 50", "get", "slept 1"] {
@@ -69,7 +78,11 @@ async fn a_connection_is_closed_when_the_client_asks() {
 async fn what_is_no_http_is_refused_and_hurts_nobody() {
     let host = Host::start().await;
     host.deploy("misc", "").await;
-    for nonsense in ["\x16\x03\x01\x02\x00\x01\x00", "GET  /\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nno\r\n\r\n"] {
+    for nonsense in [
+        "\x16\x03\x01\x02\x00\x01\x00",
+        "GET  /\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nno\r\n\r\n",
+    ] {
         let mut wire = Wire::connect(host.listen).await;
         wire.send(nonsense).await;
         let said = wire.rest().await;
@@ -90,14 +103,23 @@ async fn http2_shares_the_port_and_carries_many_requests_at_once() {
     let held = format!("/misc/fetch?url={}", upstream.url("/held/30"));
     let answers = join_all((0..30).map(async |_| {
         let mut connection = connection.clone();
-        let answer = connection.send("GET", &held, Empty::new().boxed()).await.expect("an answer");
+        let answer = connection
+            .send("GET", &held, Empty::new().boxed())
+            .await
+            .expect("an answer");
         assert_eq!(answer.status(), 200);
-        answer.into_body().collect().await.expect("whole").to_bytes()
+        answer
+            .into_body()
+            .collect()
+            .await
+            .expect("whole")
+            .to_bytes()
     }));
     for body in within("thirty answers on one connection", answers).await {
         assert_eq!(body, "hello from upstream");
     }
-    wire.send("GET /misc/method HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    wire.send("GET /misc/method HTTP/1.1\r\nhost: h\r\n\r\n")
+        .await;
     assert_eq!(wire.response().await.1, "get");
 }
 

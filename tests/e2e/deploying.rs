@@ -16,7 +16,11 @@ async fn a_function_is_deployed_again_and_again_while_it_serves() {
     let host = Host::start().await;
     let texts = ["Hello from Dunlin!", "Hello from wasi:http 0.2!\n"];
     let deploy = async |turn: usize| {
-        let name = if turn % 2 == 0 { "hello" } else { "wasi-http" };
+        let name = if turn.is_multiple_of(2) {
+            "hello"
+        } else {
+            "wasi-http"
+        };
         host.deploy(name, "name = \"twin\"").await;
     };
     deploy(0).await;
@@ -26,7 +30,12 @@ async fn a_function_is_deployed_again_and_again_while_it_serves() {
         while !over.load(Ordering::Relaxed) {
             // Panics at any answer but a 200, and at any reset.
             let answer = host.get("/twin").await;
-            seen.insert(texts.iter().position(|text| answer.ok() == *text).expect("one of both"));
+            seen.insert(
+                texts
+                    .iter()
+                    .position(|text| answer.ok() == *text)
+                    .expect("one of both"),
+            );
             served.fetch_add(1, Ordering::Relaxed);
         }
         seen
@@ -36,7 +45,10 @@ async fn a_function_is_deployed_again_and_again_while_it_serves() {
             deploy(turn).await;
             // Each version gets some of the load before the next one comes.
             let enough = served.load(Ordering::Relaxed) + 16;
-            until("load", async || (served.load(Ordering::Relaxed) >= enough).then_some(())).await;
+            until("load", async || {
+                (served.load(Ordering::Relaxed) >= enough).then_some(())
+            })
+            .await;
         }
         over.store(true, Ordering::Relaxed);
     };
@@ -47,7 +59,10 @@ async fn a_function_is_deployed_again_and_again_while_it_serves() {
     let [function] = &host.run(["ls", "--json"]).await.succeeded().json()[..] else {
         panic!("there is one function");
     };
-    assert_eq!((&function["name"], &function["version"]), (&"twin".into(), &21.into()));
+    assert_eq!(
+        (&function["name"], &function["version"]),
+        (&"twin".into(), &21.into())
+    );
 }
 
 #[tokio::test]
@@ -56,7 +71,10 @@ async fn what_is_in_flight_ends_on_the_version_that_it_began_on() {
     host.deploy("misc", "").await;
     let slow = host.get("/misc/sleep/1500");
     let deploys = async {
-        until("the request is in", async || (host.get("/misc/method").await.status == 200).then_some(())).await;
+        until("the request is in", async || {
+            (host.get("/misc/method").await.status == 200).then_some(())
+        })
+        .await;
         host.deploy("hello", "name = \"misc\"").await;
         assert_eq!(host.get("/misc/Ada").await.ok(), "Hello, Ada!");
     };
@@ -79,9 +97,14 @@ async fn a_restart_brings_everything_back_and_compiles_nothing() {
     assert_eq!(host.get("/hello/Ada").await.ok(), "Hello, Ada!");
     assert_eq!(compiled_files(host.data_dir()), compiled);
     let versions: Vec<_> = host.run(["ls", "--json"]).await.succeeded().json();
-    let versions: Vec<_> =
-        versions.iter().map(|it| (it["name"].as_str(), it["version"].as_u64())).collect();
-    assert_eq!(versions, [(Some("hello"), Some(2)), (Some("misc"), Some(1))]);
+    let versions: Vec<_> = versions
+        .iter()
+        .map(|it| (it["name"].as_str(), it["version"].as_u64()))
+        .collect();
+    assert_eq!(
+        versions,
+        [(Some("hello"), Some(2)), (Some("misc"), Some(1))]
+    );
     host.deploy("hello", "").await;
     assert_eq!(compiled_files(host.data_dir()), compiled);
 }
@@ -95,7 +118,10 @@ fn compiled_files(data_dir: &Path) -> BTreeSet<(String, SystemTime)> {
     });
     let stamp = |file: Result<fs::DirEntry, _>| {
         let file = file.expect("can be read");
-        let written = file.metadata().and_then(|it| it.modified()).expect("Linux tells it");
+        let written = file
+            .metadata()
+            .and_then(|it| it.modified())
+            .expect("Linux tells it");
         (file.file_name().to_string_lossy().into_owned(), written)
     };
     files.map(stamp).collect()
@@ -117,7 +143,14 @@ async fn two_functions_cannot_have_one_address() {
 async fn a_second_host_on_the_same_data_directory_is_refused() {
     let host = Host::start().await;
     let mut second = crate::harness::dunlin();
-    second.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data-dir"]);
+    second.args([
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin",
+        "127.0.0.1:0",
+        "--data-dir",
+    ]);
     let second = crate::harness::run(second.arg(host.data_dir())).await;
     assert_eq!(second.code(), 1, "{second:#?}");
     assert!(second.stderr.contains("error: "), "{second:#?}");

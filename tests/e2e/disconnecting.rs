@@ -12,7 +12,8 @@ async fn a_client_that_leaves_ends_what_its_invocation_was_waiting_for() {
     let path = format!("/misc/fetch?url={}", upstream.url("/hang"));
 
     let mut wire = Wire::connect(host.listen).await;
-    wire.send(format!("GET {path} HTTP/1.1\r\nhost: h\r\n\r\n")).await;
+    wire.send(format!("GET {path} HTTP/1.1\r\nhost: h\r\n\r\n"))
+        .await;
     upstream.hanging(1).await;
     drop(wire);
     upstream.hanging(0).await;
@@ -38,7 +39,12 @@ async fn a_client_that_leaves_takes_nobody_with_it() {
     let held = format!("/misc/fetch?url={}", upstream.url("/held/2"));
     let mut staying = Box::pin(host.get(&held));
     let mut leaving = Wire::connect(host.listen).await;
-    leaving.send(format!("GET /misc/fetch?url={} HTTP/1.1\r\nhost: h\r\n\r\n", upstream.url("/hang"))).await;
+    leaving
+        .send(format!(
+            "GET /misc/fetch?url={} HTTP/1.1\r\nhost: h\r\n\r\n",
+            upstream.url("/hang")
+        ))
+        .await;
     tokio::select! {
         early = &mut staying => panic!("is held, but: {early:?}"),
         () = upstream.hanging(1) => {}
@@ -46,7 +52,10 @@ async fn a_client_that_leaves_takes_nobody_with_it() {
     drop(leaving);
     // The second one lets the first go.
     let (first, second) = futures::join!(staying, host.get(&held));
-    assert_eq!((first.ok(), second.ok()), ("hello from upstream", "hello from upstream"));
+    assert_eq!(
+        (first.ok(), second.ok()),
+        ("hello from upstream", "hello from upstream")
+    );
     upstream.hanging(0).await;
 }
 
@@ -55,7 +64,8 @@ async fn a_client_that_leaves_in_the_middle_of_the_answer_ends_it_too() {
     let host = Host::start().await;
     host.deploy("misc", "[limits]\ndeadline = \"10m\"").await;
     let mut wire = Wire::connect(host.listen).await;
-    wire.send("GET /misc/give/4000000000 HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    wire.send("GET /misc/give/4000000000 HTTP/1.1\r\nhost: h\r\n\r\n")
+        .await;
     assert_eq!(wire.head().await.status(), 200);
     drop(wire);
     host.becomes_idle().await;
@@ -67,9 +77,13 @@ async fn a_client_that_leaves_ends_what_computes_for_it() {
     host.deploy("misc", "[limits]\ndeadline = \"10m\"").await;
     for path in ["/misc/compute-in-fn", "/misc/compute"] {
         let mut wire = Wire::connect(host.listen).await;
-        wire.send(format!("GET {path} HTTP/1.1\r\nhost: h\r\n\r\n")).await;
+        wire.send(format!("GET {path} HTTP/1.1\r\nhost: h\r\n\r\n"))
+            .await;
         let begun = host.cpu_ticks() + 20;
-        until("the guest computes", async || (host.cpu_ticks() > begun).then_some(())).await;
+        until("the guest computes", async || {
+            (host.cpu_ticks() > begun).then_some(())
+        })
+        .await;
         drop(wire);
         host.becomes_idle().await;
         assert_eq!(host.get("/misc/method").await.ok(), "get");

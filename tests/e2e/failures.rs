@@ -13,7 +13,9 @@ async fn nobody_home_is_told_in_three_ways() {
     host.get("/").await.failed(404, "unknown-function");
     host.deploy("misc", "").await;
     host.get("/").await.failed(404, "unknown-function");
-    host.get("/misconduct").await.failed(404, "unknown-function");
+    host.get("/misconduct")
+        .await
+        .failed(404, "unknown-function");
     host.get("/misc/nothing/here").await.failed(404, "no-route");
     let wrong = Answer::to(host.request(Method::PUT, "/misc/headers")).await;
     wrong.failed(405, "method-not-allowed");
@@ -24,7 +26,9 @@ async fn nobody_home_is_told_in_three_ways() {
 async fn a_failure_keeps_the_request_id_and_tells_the_log() {
     let host = Host::start().await;
     host.deploy("misc", "").await;
-    let request = host.request(Method::GET, "/misc/panic").header("x-request-id", "mine-8");
+    let request = host
+        .request(Method::GET, "/misc/panic")
+        .header("x-request-id", "mine-8");
     let failure = Answer::to(request).await;
     failure.failed(502, "guest-trap");
     assert_eq!(failure.header("x-request-id"), "mine-8");
@@ -34,7 +38,9 @@ async fn a_failure_keeps_the_request_id_and_tells_the_log() {
         let found = log.iter().any(|line| {
             line["request_id"] == "mine-8"
                 && line["source"] == source
-                && line["message"].as_str().is_some_and(|message| message.contains(text))
+                && line["message"]
+                    .as_str()
+                    .is_some_and(|message| message.contains(text))
         });
         assert!(found, "no {source} line with `{text}`: {log:#?}");
     };
@@ -80,7 +86,12 @@ async fn an_answer_that_http_cannot_carry_is_a_502() {
 async fn who_does_not_answer_in_time_is_cut_off() {
     let host = Host::start().await;
     host.deploy("misc", "[limits]\ndeadline = \"300ms\"").await;
-    for path in ["/misc/never", "/misc/compute", "/misc/compute-in-fn", "/misc/sleep/600000"] {
+    for path in [
+        "/misc/never",
+        "/misc/compute",
+        "/misc/compute-in-fn",
+        "/misc/sleep/600000",
+    ] {
         host.get(path).await.failed(504, "deadline");
         assert_eq!(host.get("/misc/method").await.ok(), "get", "after {path}");
     }
@@ -97,7 +108,8 @@ async fn the_deadline_holds_to_the_end_of_the_body() {
     let host = Host::start().await;
     host.deploy("misc", "[limits]\ndeadline = \"300ms\"").await;
     let mut wire = Wire::connect(host.listen).await;
-    wire.send("GET /misc/never-ends HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    wire.send("GET /misc/never-ends HTTP/1.1\r\nhost: h\r\n\r\n")
+        .await;
     assert_eq!(wire.head().await.status(), 200);
     assert_eq!(wire.chunk().await, "first ");
     // The connection ends without the chunk that says that the body is whole.
@@ -107,29 +119,39 @@ async fn the_deadline_holds_to_the_end_of_the_body() {
 #[tokio::test]
 async fn a_body_that_says_it_is_too_large_is_refused_unread() {
     let host = Host::start().await;
-    host.deploy("misc", "[limits]\nrequest_body = \"100KiB\"").await;
+    host.deploy("misc", "[limits]\nrequest_body = \"100KiB\"")
+        .await;
     let mut wire = Wire::connect(host.listen).await;
     // Not one byte of the body is ever sent.
-    wire.send("POST /misc/count HTTP/1.1\r\nhost: h\r\ncontent-length: 102401\r\n\r\n").await;
+    wire.send("POST /misc/count HTTP/1.1\r\nhost: h\r\ncontent-length: 102401\r\n\r\n")
+        .await;
     let (head, body) = wire.response().await;
     assert_eq!(head.status(), 413);
     assert_eq!(head.header("dunlin-error"), Some("body-too-large"));
     assert!(body.contains("100KiB"), "{body}");
-    assert_eq!(host.post("/misc/count", vec![0; 102_400]).await.ok(), "102400");
+    assert_eq!(
+        host.post("/misc/count", vec![0; 102_400]).await.ok(),
+        "102400"
+    );
 }
 
 #[tokio::test]
 async fn a_body_that_grows_too_large_is_refused_when_it_does() {
     let host = Host::start().await;
-    host.deploy("misc", "[limits]\nrequest_body = \"100KiB\"").await;
+    host.deploy("misc", "[limits]\nrequest_body = \"100KiB\"")
+        .await;
     let pieces = |count: usize| -> reqwest::Body {
         let pieces = (0..count).map(|_| Ok::<_, std::io::Error>(vec![0; 1024]));
         reqwest::Body::wrap_stream(futures::stream::iter(pieces))
     };
     assert_eq!(host.post("/misc/count", pieces(100)).await.ok(), "102400");
-    host.post("/misc/count", pieces(101)).await.failed(413, "body-too-large");
+    host.post("/misc/count", pieces(101))
+        .await
+        .failed(413, "body-too-large");
     // One that has been answered in part can only be cut off.
-    let cut = host.request(Method::POST, "/misc/first-then-rest").body(pieces(101));
+    let cut = host
+        .request(Method::POST, "/misc/first-then-rest")
+        .body(pieces(101));
     match cut.send().await {
         Ok(answer) if answer.status() == 413 => {}
         Ok(answer) => assert!(answer.bytes().await.is_err(), "the body looks whole"),
@@ -141,10 +163,14 @@ async fn a_body_that_grows_too_large_is_refused_when_it_does() {
 #[tokio::test]
 async fn a_circle_of_calls_meets_its_end() {
     let host = Host::start().await;
-    host.deploy("misc", &format!("[egress]\nallow = [\"{}\"]", host.listen)).await;
+    host.deploy("misc", &format!("[egress]\nallow = [\"{}\"]", host.listen))
+        .await;
     // The innermost call fails; the function passes that on at every step.
     host.get("/misc/loop").await.failed(508, "loop-detected");
-    let claim = |hops: u32| host.request(Method::GET, "/misc/method").header("dunlin-hops", hops);
+    let claim = |hops: u32| {
+        host.request(Method::GET, "/misc/method")
+            .header("dunlin-hops", hops)
+    };
     assert_eq!(Answer::to(claim(16)).await.ok(), "get");
     Answer::to(claim(17)).await.failed(508, "loop-detected");
 }
@@ -153,7 +179,10 @@ async fn a_circle_of_calls_meets_its_end() {
 async fn a_trap_in_a_shared_instance_is_told_to_all_that_it_hits() {
     let upstream = Upstream::start().await;
     let host = Host::start_with(&["--workers", "1"]).await;
-    let settings = format!("[limits]\ndeadline = \"1h\"\n[egress]\nallow = [\"{}\"]", upstream.address);
+    let settings = format!(
+        "[limits]\ndeadline = \"1h\"\n[egress]\nallow = [\"{}\"]",
+        upstream.address
+    );
     host.deploy("misc", &settings).await;
     let hang = format!("/misc/fetch?url={}", upstream.url("/hang"));
     // One after the other: an instance that is busy takes no second.

@@ -17,9 +17,15 @@ async fn each_method_has_its_route() {
     assert_eq!(call(Method::PUT, "b").await.ok(), "put b");
     assert_eq!(call(Method::PATCH, "c").await.ok(), "patch c");
     let deleted = call(Method::DELETE, "").await;
-    assert_eq!((deleted.status, &*deleted.body), (StatusCode::NO_CONTENT, ""));
+    assert_eq!(
+        (deleted.status, &*deleted.body),
+        (StatusCode::NO_CONTENT, "")
+    );
     let options = call(Method::OPTIONS, "").await;
-    assert_eq!((options.ok(), options.header("allow")), ("options", "everything"));
+    assert_eq!(
+        (options.ok(), options.header("allow")),
+        ("options", "everything")
+    );
 }
 
 #[tokio::test]
@@ -58,7 +64,10 @@ async fn callers_cannot_claim_what_only_the_host_knows() {
         .header("forwarded", "for=10.0.0.1")
         .header("x-custom", "kept");
     let seen = Answer::to(claims).await;
-    assert!(!seen.ok().contains("10.0.0.1") && !seen.body.contains("/admin"), "{seen:?}");
+    assert!(
+        !seen.ok().contains("10.0.0.1") && !seen.body.contains("/admin"),
+        "{seen:?}"
+    );
     assert!(seen.body.contains("x-custom: kept"), "{seen:?}");
 }
 
@@ -68,7 +77,9 @@ async fn a_function_may_be_mounted_elsewhere_or_have_a_host_of_its_own() {
     host.deploy("misc", "mount = \"/\"").await;
     host.deploy("hello", "host = \"hello.example.com\"").await;
     assert_eq!(host.get("/method").await.ok(), "get");
-    let own = host.request(Method::GET, "/Ada").header("host", "hello.example.com:80");
+    let own = host
+        .request(Method::GET, "/Ada")
+        .header("host", "hello.example.com:80");
     assert_eq!(Answer::to(own).await.ok(), "Hello, Ada!");
     host.get("/Ada").await.failed(404, "no-route");
 }
@@ -77,11 +88,19 @@ async fn a_function_may_be_mounted_elsewhere_or_have_a_host_of_its_own() {
 async fn a_given_request_id_is_kept_and_else_one_is_made() {
     let host = Host::start().await;
     host.deploy("misc", "").await;
-    let given = host.request(Method::GET, "/misc/headers").header("x-request-id", "mine-7");
+    let given = host
+        .request(Method::GET, "/misc/headers")
+        .header("x-request-id", "mine-7");
     let given = Answer::to(given).await;
     assert_eq!(given.header("x-request-id"), "mine-7");
-    assert!(given.ok().contains("x-request-id: mine-7"), "the function sees it: {given:?}");
-    let (one, two) = (host.get("/misc/method").await, host.get("/misc/method").await);
+    assert!(
+        given.ok().contains("x-request-id: mine-7"),
+        "the function sees it: {given:?}"
+    );
+    let (one, two) = (
+        host.get("/misc/method").await,
+        host.get("/misc/method").await,
+    );
     assert!(one.header("x-request-id").len() >= 16, "{one:?}");
     assert_ne!(one.header("x-request-id"), two.header("x-request-id"));
 }
@@ -118,19 +137,37 @@ async fn a_request_of_the_wrong_shape_is_a_422_that_lists_every_mistake() {
     };
     let wrong = json(r#"{"id":"x","items":[{"name":"tea","price":"dear","quantity":1}]}"#).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert_eq!(wrong.header("dunlin-error"), "", "it is the function's answer");
+    assert_eq!(
+        wrong.header("dunlin-error"),
+        "",
+        "it is the function's answer"
+    );
     let detail = wrong.json()["detail"].clone();
-    let mut places: Vec<String> =
-        detail.as_array().expect("a list").iter().map(|it| it["loc"].to_string()).collect();
+    let mut places: Vec<String> = detail
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|it| it["loc"].to_string())
+        .collect();
     places.sort();
     assert_eq!(
         places,
-        [r#"["body","customer"]"#, r#"["body","id"]"#, r#"["body","items",0,"price"]"#],
+        [
+            r#"["body","customer"]"#,
+            r#"["body","id"]"#,
+            r#"["body","items",0,"price"]"#
+        ],
         "{detail:#}"
     );
     let right = json(r#"{"id":1,"customer":"Ada","items":[]}"#).await;
-    assert_eq!(right.ok(), r#"{"id":1,"customer":"Ada","items":[],"express":false}"#);
+    assert_eq!(
+        right.ok(),
+        r#"{"id":1,"customer":"Ada","items":[],"express":false}"#
+    );
     let path = host.get("/echo/count/many").await;
     assert_eq!(path.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert_eq!(path.json()["detail"][0]["loc"], serde_json::json!(["path", "n"]));
+    assert_eq!(
+        path.json()["detail"][0]["loc"],
+        serde_json::json!(["path", "n"])
+    );
 }

@@ -22,6 +22,8 @@ async fn a_long_line_is_split_and_nothing_of_it_lost() {
     host.deploy("misc", "").await;
     host.get("/misc/print-long/40000").await;
     let log = host.logs("misc").await;
-    let lengths = log.iter().map(|line| line["message"].as_str().expect("a text").len());
+    let lengths = log
+        .iter()
+        .map(|line| line["message"].as_str().expect("a text").len());
     assert_eq!(lengths.clone().sum::<usize>(), 40_000, "{lengths:?}");
 }

@@ -10,7 +10,10 @@ async fn a_wasi_http_02_component_answers_ten_in_turn_and_fifty_at_once() {
     let host = Host::start().await;
     host.deploy("wasi-http", "").await;
     for _ in 0..10 {
-        assert_eq!(host.get("/wasi-http/").await.ok(), "Hello from wasi:http 0.2!\n");
+        assert_eq!(
+            host.get("/wasi-http/").await.ok(),
+            "Hello from wasi:http 0.2!\n"
+        );
     }
     for answer in join_all((0..50).map(|_| host.get("/wasi-http"))).await {
         assert_eq!(answer.ok(), "Hello from wasi:http 0.2!\n");
@@ -28,9 +31,16 @@ async fn a_wasi_http_02_component_takes_every_method_and_path() {
     host.deploy("wasi-http", "").await;
     let put = Answer::to(host.request(Method::PUT, "/wasi-http/")).await;
     assert_eq!(put.status, StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(put.header("dunlin-error"), "", "it is the function's answer");
+    assert_eq!(
+        put.header("dunlin-error"),
+        "",
+        "it is the function's answer"
+    );
     let elsewhere = host.get("/wasi-http/else/where?x=1").await;
-    assert_eq!((elsewhere.status, &*elsewhere.body), (StatusCode::NOT_FOUND, "not here\n"));
+    assert_eq!(
+        (elsewhere.status, &*elsewhere.body),
+        (StatusCode::NOT_FOUND, "not here\n")
+    );
 }
 
 #[tokio::test]
@@ -58,7 +68,11 @@ async fn standard_components_pass_large_bodies() {
         host.deploy(name, "").await;
         let body = "0123456789".repeat(500_000);
         let answer = host.post(&format!("/{name}/"), body.clone()).await;
-        assert!(answer.ok() == body, "{name}: {} bytes came back", answer.body.len());
+        assert!(
+            answer.ok() == body,
+            "{name}: {} bytes came back",
+            answer.body.len()
+        );
     }
 }
 
@@ -71,7 +85,12 @@ async fn a_wasi_http_03_component_answers_ten_in_turn_and_fifty_at_once() {
         assert_eq!((answer.ok(), answer.header("x-target")), ("", "/a/b?c=d"));
     }
     let bodies: Vec<String> = (0..50).map(|number| format!("body {number}")).collect();
-    let answers = join_all(bodies.iter().map(|body| host.post("/wasi-http-03", body.clone()))).await;
+    let answers = join_all(
+        bodies
+            .iter()
+            .map(|body| host.post("/wasi-http-03", body.clone())),
+    )
+    .await;
     for (answer, body) in answers.iter().zip(&bodies) {
         assert_eq!(answer.ok(), body);
     }
@@ -82,13 +101,18 @@ async fn the_egress_policy_holds_for_standard_components_too() {
     let upstream = Upstream::start().await;
     let host = Host::start().await;
     let path = format!("/wasi-http-03/fetch/{}", upstream.address);
-    host.deploy("wasi-http-03", "[egress]\nallow = [\"*\"]").await;
+    host.deploy("wasi-http-03", "[egress]\nallow = [\"*\"]")
+        .await;
     // The component's own answer is the error that it got: none to send on.
     host.get(&path).await.failed(502, "invalid-response");
     let log = host.logs("wasi-http-03").await;
     let why = log[log.len() - 1]["message"].as_str().expect("is a text");
     assert!(why.contains("HttpRequestDenied"), "{log:#?}");
 
-    host.deploy("wasi-http-03", &format!("[egress]\nallow = [\"{}\"]", upstream.address)).await;
+    host.deploy(
+        "wasi-http-03",
+        &format!("[egress]\nallow = [\"{}\"]", upstream.address),
+    )
+    .await;
     assert_eq!(host.get(&path).await.ok(), "hello from upstream");
 }

@@ -4,26 +4,35 @@ use http::Method;
 use rustix::process::Signal;
 use tokio::net::TcpStream;
 
-use crate::harness::{Answer, Host, Upstream, Wire, until};
+use crate::harness::{Host, Upstream, Wire, until};
 
 #[tokio::test]
 async fn sigterm_lets_what_runs_finish() {
     let upstream = Upstream::start().await;
-    let mut host = Host::start().await;
+    let mut host = Host::start_with(&["--workers", "1"]).await;
     host.deploy("async-endpoints", "").await;
     host.deploy_misc_for(&upstream).await;
     // One that has a head already, one that has not, and one that waits for
     // another request, which will not come.
     let mut half = Wire::connect(host.listen).await;
-    half.send("POST /misc/first-then-rest HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n").await;
+    half.send(
+        "POST /misc/first-then-rest HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n",
+    )
+    .await;
     half.send_chunk("a ").await;
     assert_eq!(half.head().await.status(), 200);
     assert_eq!(half.chunk().await, "first ");
     let mut idle = Wire::connect(host.listen).await;
-    idle.send("GET /misc/method HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    idle.send("GET /misc/method HTTP/1.1\r\nhost: h\r\n\r\n")
+        .await;
     assert_eq!(idle.response().await.1, "get");
-    let slow = tokio::spawn(Answer::to(host.request(Method::GET, "/async-endpoints/async-data")));
-    // Its own connection is surely accepted when this one, made after it, is answered.
+    let mut slow = Wire::connect(host.listen).await;
+    slow.send("GET /misc/method HTTP/1.1\r\nhost: h\r\n\r\n")
+        .await;
+    assert_eq!(slow.response().await.1, "get");
+    slow.send("GET /async-endpoints/async-data HTTP/1.1\r\nhost: h\r\n\r\n")
+        .await;
+    // The one worker has surely read it when it has answered a later one.
     host.get("/misc/method").await.ok();
 
     host.signal(Signal::TERM);
@@ -39,7 +48,12 @@ async fn sigterm_lets_what_runs_finish() {
         }
     }
     assert_eq!(body, "a b ");
-    assert_eq!(slow.await.expect("an answer").ok(), r#"{"message":"Data from slow call"}"#);
+    let (head, body) = slow.response().await;
+    assert_eq!(
+        (head.status(), &*body),
+        (200, r#"{"message":"Data from slow call"}"#)
+    );
+    assert_eq!(slow.rest().await, b"");
     assert!(host.ended().await.success(), "{}", host.said());
     assert!(host.said().contains("stopping"), "{}", host.said());
 }
@@ -55,7 +69,14 @@ async fn sigint_stops_too() {
 async fn a_second_signal_ends_at_once() {
     let upstream = Upstream::start().await;
     let mut host = Host::start_with(&["--drain-timeout", "1h"]).await;
-    host.deploy("misc", &format!("[limits]\ndeadline = \"1h\"\n[egress]\nallow = [\"{}\"]", upstream.address)).await;
+    host.deploy(
+        "misc",
+        &format!(
+            "[limits]\ndeadline = \"1h\"\n[egress]\nallow = [\"{}\"]",
+            upstream.address
+        ),
+    )
+    .await;
     let path = format!("/misc/fetch?url={}", upstream.url("/hang"));
     let hanging = tokio::spawn(host.request(Method::GET, &path).send());
     upstream.hanging(1).await;
@@ -88,10 +109,15 @@ async fn the_drain_has_an_end_even_while_guests_compute() {
     let mut host = Host::start_with(&["--drain-timeout", "200ms"]).await;
     host.deploy("misc", "").await;
     let computing = ["/misc/compute", "/misc/compute-in-fn"].repeat(4);
-    let computing: Vec<_> =
-        computing.iter().map(|path| tokio::spawn(host.request(Method::GET, path).send())).collect();
+    let computing: Vec<_> = computing
+        .iter()
+        .map(|path| tokio::spawn(host.request(Method::GET, path).send()))
+        .collect();
     let begun = host.cpu_ticks() + 20;
-    until("the guests compute", async || (host.cpu_ticks() > begun).then_some(())).await;
+    until("the guests compute", async || {
+        (host.cpu_ticks() > begun).then_some(())
+    })
+    .await;
     host.signal(Signal::TERM);
     assert!(host.ended().await.success(), "{}", host.said());
     for one in computing {
@@ -108,5 +134,8 @@ fn was_cut_off(answer: reqwest::Result<reqwest::Response>) {
 }
 
 async fn refuses_connections(host: &Host) {
-    until("new connections are refused", async || TcpStream::connect(host.listen).await.err()).await;
+    until("new connections are refused", async || {
+        TcpStream::connect(host.listen).await.err()
+    })
+    .await;
 }

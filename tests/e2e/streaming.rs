@@ -17,7 +17,8 @@ async fn the_first_chunk_is_answered_before_the_last_is_sent() {
     let host = Host::start().await;
     host.deploy("echo", "").await;
     let mut wire = Wire::connect(host.listen).await;
-    wire.send("POST /echo/ HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n").await;
+    wire.send("POST /echo/ HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n")
+        .await;
     wire.send_chunk("one").await;
     assert_eq!(wire.head().await.status(), 200);
     assert_eq!(wire.chunk().await, "one");
@@ -34,7 +35,9 @@ async fn so_it_is_over_http2() {
     let mut connection = Http2::connect(host.listen).await;
     let (pieces, body) = piecewise();
     pieces.unbounded_send("one").expect("is taken");
-    let mut answer = within("the head", connection.send("POST", "/echo/", body)).await.expect("an answer");
+    let mut answer = within("the head", connection.send("POST", "/echo/", body))
+        .await
+        .expect("an answer");
     let mut next = async || {
         let frame = within("a frame", answer.frame()).await?.expect("is whole");
         // The end may come as a frame of its own.
@@ -53,7 +56,8 @@ async fn lines_come_as_they_are_made() {
     host.deploy("echo", "").await;
     let mut wire = Wire::connect(host.listen).await;
     // The third is due after the test's patience is over.
-    wire.send("GET /echo/count/3?millis=1 HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    wire.send("GET /echo/count/3?millis=1 HTTP/1.1\r\nhost: h\r\n\r\n")
+        .await;
     assert_eq!(wire.head().await.status(), 200);
     for line in ["1\n", "2\n", "3\n", ""] {
         assert_eq!(wire.chunk().await, line);
@@ -83,7 +87,10 @@ async fn a_slow_reader_slows_the_writer_down_and_costs_no_memory() {
         let (before, _) = host.resident_bytes();
 
         let mut wire = Wire::connect(host.listen).await;
-        wire.send(format!("POST {path} HTTP/1.1\r\nhost: h\r\ncontent-length: {BODY}\r\n\r\n")).await;
+        wire.send(format!(
+            "POST {path} HTTP/1.1\r\nhost: h\r\ncontent-length: {BODY}\r\n\r\n"
+        ))
+        .await;
         let (mut reader, mut writer) = wire.stream.into_split();
         let piece = vec![b'x'; MIB as usize];
         let mut sent = 0;
@@ -91,7 +98,10 @@ async fn a_slow_reader_slows_the_writer_down_and_costs_no_memory() {
         let long = Duration::from_secs(1);
         while let Ok(written) = tokio::time::timeout(long, writer.write(&piece)).await {
             sent += written.expect("the host takes it") as u64;
-            assert!(sent < MAX_STUCK, "{path}: nobody reads, but the host takes and takes");
+            assert!(
+                sent < MAX_STUCK,
+                "{path}: nobody reads, but the host takes and takes"
+            );
         }
         let write = async {
             while sent < BODY {
@@ -112,7 +122,10 @@ async fn a_slow_reader_slows_the_writer_down_and_costs_no_memory() {
         within("the echo", futures::future::join(write, read)).await;
         let (_, peak) = host.resident_bytes();
         let (before, peak) = (before / MIB, peak / MIB);
-        assert!(peak < before + MAX_STUCK / MIB, "{path}: from {before} to {peak} MiB");
+        assert!(
+            peak < before + MAX_STUCK / MIB,
+            "{path}: from {before} to {peak} MiB"
+        );
     }
 }
 
@@ -124,7 +137,8 @@ async fn a_producer_that_nobody_reads_stops_over_either_protocol() {
     let (before, _) = host.resident_bytes();
 
     let mut wire = Wire::connect(host.listen).await;
-    wire.send("GET /misc/give/4000000000 HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    wire.send("GET /misc/give/4000000000 HTTP/1.1\r\nhost: h\r\n\r\n")
+        .await;
     assert_eq!(wire.head().await.status(), 200);
     let mut connection = Http2::connect(host.listen).await;
     let request = connection.send("GET", "/misc/give/4000000000", Empty::new().boxed());
@@ -132,7 +146,12 @@ async fn a_producer_that_nobody_reads_stops_over_either_protocol() {
     assert_eq!(answer.status(), 200);
     host.becomes_idle().await;
     let (_, peak) = host.resident_bytes();
-    assert!(peak < before + MAX_STUCK, "from {} to {} MiB", before / MIB, peak / MIB);
+    assert!(
+        peak < before + MAX_STUCK,
+        "from {} to {} MiB",
+        before / MIB,
+        peak / MIB
+    );
     // Gone, both end.
     drop((wire, answer));
     assert_eq!(host.get("/misc/method").await.ok(), "get");
@@ -141,7 +160,8 @@ async fn a_producer_that_nobody_reads_stops_over_either_protocol() {
 #[tokio::test]
 async fn large_bodies_arrive_whole_in_both_directions() {
     let host = Host::start().await;
-    host.deploy("misc", "[limits]\nrequest_body = \"100MiB\"").await;
+    host.deploy("misc", "[limits]\nrequest_body = \"100MiB\"")
+        .await;
     let given = host.get("/misc/give/50000000").await;
     assert_eq!(given.ok().len(), 50_000_000);
     let counted = host.post("/misc/count", vec![0; 50_000_000]).await;
@@ -178,14 +198,25 @@ async fn over_http2_it_resets_the_stream_and_no_other() {
         let (pieces, body) = piecewise();
         let sending = connection.send("POST", path, body);
         let mut answer = within("the head", sending).await.expect("an answer");
-        let first = within("the first piece", answer.frame()).await.expect("one").expect("whole");
-        assert_eq!(first.into_data().expect("is data"), Bytes::from_static(b"first "));
+        let first = within("the first piece", answer.frame())
+            .await
+            .expect("one")
+            .expect("whole");
+        assert_eq!(
+            first.into_data().expect("is data"),
+            Bytes::from_static(b"first ")
+        );
         pieces.unbounded_send("go on").expect("is taken");
-        let end = within("the end", answer.frame()).await.expect("is no clean end");
+        let end = within("the end", answer.frame())
+            .await
+            .expect("is no clean end");
         let error = end.expect_err("is no data");
         assert!(format!("{error:?}").contains("Reset"), "{path}: {error:?}");
     }
     let empty = Empty::new().boxed();
-    let answer = connection.send("GET", "/misc/method", empty).await.expect("an answer");
+    let answer = connection
+        .send("GET", "/misc/method", empty)
+        .await
+        .expect("an answer");
     assert_eq!(answer.collect().await.expect("whole").to_bytes(), "get");
 }

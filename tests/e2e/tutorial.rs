@@ -38,7 +38,10 @@ async fn hello_is_answered_while_others_wait_for_slow_data() {
     let host = Host::start().await;
     host.deploy("async-endpoints", "").await;
     host.deploy("hello", "").await;
-    let waiting = || host.request(Method::GET, "/async-endpoints/async-data").send();
+    let waiting = || {
+        host.request(Method::GET, "/async-endpoints/async-data")
+            .send()
+    };
     let mut waiting = Box::pin(join_all((0..100).map(|_| waiting())));
     let hellos = async {
         for _ in 0..50 {

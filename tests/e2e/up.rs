@@ -88,15 +88,25 @@ async fn what_is_saved_is_served() {
 
     // Broken code: the last good version serves on, the compiler is quoted.
     workspace.greet("one", "no end of this text\n\"#;");
-    until("the compiler's message", async || host.said().contains("was not built").then_some(())).await;
-    assert!(host.said().contains("functions/one/src/lib.rs:"), "{}", host.said());
+    until("the compiler's message", async || {
+        host.said().contains("was not built").then_some(())
+    })
+    .await;
+    assert!(
+        host.said().contains("functions/one/src/lib.rs:"),
+        "{}",
+        host.said()
+    );
     assert_eq!(host.get("/one/").await.ok(), "the second text");
     workspace.greet("one", "the third text");
     answers(&host, "/one/", "the third text").await;
 
     // A broken manifest is no different.
     workspace.write("functions/one/dunlin.toml", "[limits]\nmemory = \"lots\"\n");
-    until("the manifest's mistake", async || host.said().contains("dunlin.toml:2:10").then_some(())).await;
+    until("the manifest's mistake", async || {
+        host.said().contains("dunlin.toml:2:10").then_some(())
+    })
+    .await;
     assert_eq!(host.get("/one/").await.ok(), "the third text");
     workspace.write("functions/one/dunlin.toml", "mount = \"/uno\"\n");
     answers(&host, "/uno/", "the third text").await;
@@ -107,6 +117,9 @@ async fn what_is_saved_is_served() {
     answers(&host, "/two/", "another function").await;
     assert_eq!(host.get("/uno/").await.ok(), "the third text");
     fs::remove_dir_all(workspace.path().join("functions/two")).expect("can be removed");
-    until("`two` is gone", async || (host.get("/two/").await.status == 404).then_some(())).await;
+    until("`two` is gone", async || {
+        (host.get("/two/").await.status == 404).then_some(())
+    })
+    .await;
     host.stop().await;
 }

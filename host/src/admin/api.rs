@@ -90,8 +90,12 @@ async fn authorize(
 }
 
 async fn list(State(config): Shared) -> Json<Value> {
-    let functions: Vec<_> =
-        config.routes.deployed().iter().map(|deployed| describe_deployed(deployed)).collect();
+    let functions: Vec<_> = config
+        .routes
+        .deployed()
+        .iter()
+        .map(|deployed| describe_deployed(deployed))
+        .collect();
     Json(json!({ "functions": functions }))
 }
 
@@ -146,8 +150,8 @@ async fn upload(
     let mut size = 0;
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
-        let chunk =
-            chunk.map_err(|error| AdminError::BadRequest(format!("the upload broke off: {error}")))?;
+        let chunk = chunk
+            .map_err(|error| AdminError::BadRequest(format!("the upload broke off: {error}")))?;
         size += chunk.len() as u64;
         if size > MAX_COMPONENT {
             return Err(AdminError::TooLarge(MAX_COMPONENT));
@@ -184,7 +188,10 @@ async fn deploy(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), AdminError> {
     let name = parse_name(&name)?;
-    let DeployRequest { component, manifest } = serde_json::from_slice(&body)
+    let DeployRequest {
+        component,
+        manifest,
+    } = serde_json::from_slice(&body)
         .map_err(|error| AdminError::BadRequest(format!("the request is not valid: {error}")))?;
     if manifest.name != name {
         return Err(AdminError::BadRequest(format!(
@@ -227,7 +234,12 @@ async fn logs(
     Query(query): Query<LogsQuery>,
 ) -> Result<Response, AdminError> {
     let name = parse_name(&name)?;
-    if !config.routes.deployed().iter().any(|it| *it.version.id.function() == name) {
+    if !config
+        .routes
+        .deployed()
+        .iter()
+        .any(|it| *it.version.id.function() == name)
+    {
         return Err(AdminError::UnknownFunction(name.to_string()));
     }
     let (lines, followed) = config.logs.read(&name, query.tail);
@@ -256,18 +268,26 @@ fn to_json_line(line: crate::telemetry::LogLine) -> Result<Vec<u8>, serde_json::
 }
 
 fn parse_name(name: &str) -> Result<FunctionName, AdminError> {
-    name.parse().map_err(|error: crate::names::NameError| AdminError::BadRequest(error.to_string()))
+    name.parse()
+        .map_err(|error: crate::names::NameError| AdminError::BadRequest(error.to_string()))
 }
 
 fn parse_digest(digest: &str) -> Result<Digest, AdminError> {
-    digest.parse().map_err(|error: &str| AdminError::BadRequest(error.to_owned()))
+    digest
+        .parse()
+        .map_err(|error: &str| AdminError::BadRequest(error.to_owned()))
 }
 
 /// Runs `work`, which may wait for the disk, off the event loop.
-async fn on_disk<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, AdminError>
+async fn on_disk<T, E>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, AdminError>
 where
     T: Send + 'static,
     E: Into<AdminError> + Send + 'static,
 {
-    tokio::task::spawn_blocking(work).await.expect("disk work does not panic").map_err(Into::into)
+    tokio::task::spawn_blocking(work)
+        .await
+        .expect("disk work does not panic")
+        .map_err(Into::into)
 }

@@ -81,7 +81,15 @@ impl Deployer {
         lanes: Arc<Lanes>,
     ) -> Self {
         let turn = tokio::sync::Mutex::default();
-        Self { engine, registry, routes, instances, logs, lanes, turn }
+        Self {
+            engine,
+            registry,
+            routes,
+            instances,
+            logs,
+            lanes,
+            turn,
+        }
     }
 
     /// Puts back into service what was deployed when the host last stopped. A
@@ -124,7 +132,9 @@ impl Deployer {
             .registry
             .component(&component)
             .ok_or_else(|| DeployError::UnknownComponent(component.clone()))?;
-        let compiled = self.registry.compiled(&component, &self.engine.fingerprint());
+        let compiled = self
+            .registry
+            .compiled(&component, &self.engine.fingerprint());
         if !compiled.exists() {
             compile_in_child(source, compiled.clone()).await?;
         }
@@ -164,10 +174,13 @@ impl Deployer {
         self.instances.preload(version.clone()).await?;
         let previous = self.routes.insert(version.clone(), routes)?;
         if let Some(previous) = previous {
-            self.instances.retire(&previous.id);
+            self.instances.retire(&previous.version.id);
         }
         steps.done("swap");
-        Ok(Deployed { version, steps: steps.0 })
+        Ok(Deployed {
+            version,
+            steps: steps.0,
+        })
     }
 
     /// Takes a function out of service and forgets it; false if there was none.
@@ -181,8 +194,8 @@ impl Deployer {
         let removed = tokio::task::spawn_blocking(move || registry.remove(&name))
             .await
             .expect("removing does not panic")?;
-        if let Some(version) = self.routes.remove(function) {
-            self.instances.retire(&version.id);
+        if let Some(removed) = self.routes.remove(function) {
+            self.instances.retire(&removed.version.id);
         }
         self.logs.forget(function);
         Ok(removed)
@@ -201,7 +214,10 @@ impl Default for Steps {
 impl Steps {
     fn done(&mut self, name: &'static str) {
         let now = Instant::now();
-        self.0.push(Step { name, ms: (now - self.1).as_secs_f64() * 1e3 });
+        self.0.push(Step {
+            name,
+            ms: (now - self.1).as_secs_f64() * 1e3,
+        });
         self.1 = now;
     }
 }

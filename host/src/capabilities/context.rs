@@ -7,8 +7,8 @@ use crate::names::VersionId;
 use crate::routing::Route;
 use crate::telemetry::{Logs, RequestId, Source};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use wasmtime::component::{GuestTaskId, HasData, ResourceTable};
 use wasmtime::{AsContextMut, StoreContextMut};
@@ -76,12 +76,14 @@ impl Invocation {
     pub fn cpu(&self) -> Duration {
         Duration::from_micros(self.cpu_us.load(Ordering::Relaxed))
     }
-
 }
 
 impl Grants {
     /// Counts one more outgoing request of an invocation.
-    pub(super) fn count_outgoing(&self, invocation: Option<&Invocation>) -> Result<(), EgressError> {
+    pub(super) fn count_outgoing(
+        &self,
+        invocation: Option<&Invocation>,
+    ) -> Result<(), EgressError> {
         let limit = self.outgoing_requests;
         match invocation {
             Some(it) if it.outgoing.fetch_add(1, Ordering::Relaxed) >= limit => {
@@ -132,7 +134,8 @@ impl Context {
     /// Notes that `task` runs `invocation`, so that its log lines and outgoing
     /// requests are counted as its own for as long as somebody holds it.
     pub fn begin(&mut self, task: GuestTaskId, invocation: &Arc<Invocation>) {
-        self.invocations.retain(|(_, running)| running.strong_count() > 0);
+        self.invocations
+            .retain(|(_, running)| running.strong_count() > 0);
         self.invocations.push((task, Arc::downgrade(invocation)));
         let alone = match self.invocations.as_slice() {
             [(_, alone)] => alone.clone(),
@@ -160,12 +163,19 @@ impl Context {
 
     /// The standard interfaces' view.
     pub fn wasi(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
     }
 
     /// The view of `wasi:http`.
     pub fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.http }
+        WasiHttpCtxView {
+            hooks: &mut self.hooks,
+            table: &mut self.table,
+            ctx: &mut self.http,
+        }
     }
 }
 

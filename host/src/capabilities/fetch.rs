@@ -26,8 +26,12 @@ where
         let request = request
             .map_err(|error| fetch::Error::InvalidRequest(error.to_string()))?
             .map_err(|error| fetch::Error::InvalidRequest(error.to_string()))?;
-        let hops = invocation.as_ref().map_or_else(Hops::default, |invocation| invocation.hops);
-        grants.count_outgoing(invocation.as_deref()).map_err(to_guest)?;
+        let hops = invocation
+            .as_ref()
+            .map_or_else(Hops::default, |invocation| invocation.hops);
+        grants
+            .count_outgoing(invocation.as_deref())
+            .map_err(to_guest)?;
         let response = grants.egress.send(request, hops).await.map_err(to_guest)?;
         accessor
             .with(|access| response_to_guest(access, response.map(Body::stream)))

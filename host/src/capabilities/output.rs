@@ -42,7 +42,10 @@ struct Partial {
 
 impl Output {
     pub(super) fn new(grants: Arc<Grants>) -> Self {
-        Self { grants, state: Mutex::default() }
+        Self {
+            grants,
+            state: Mutex::default(),
+        }
     }
 
     /// Whose doing the next writes are; returns whose they were.
@@ -53,8 +56,16 @@ impl Output {
 
     fn write(&self, source: Source, bytes: &[u8]) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let State { current, stdout, stderr } = &mut *state;
-        let partial = if source == Source::Stdout { stdout } else { stderr };
+        let State {
+            current,
+            stdout,
+            stderr,
+        } = &mut *state;
+        let partial = if source == Source::Stdout {
+            stdout
+        } else {
+            stderr
+        };
         let current = current.upgrade();
         if partial.invocation.as_ref().map(Arc::as_ptr) != current.as_ref().map(Arc::as_ptr) {
             self.flush(partial, source);
@@ -91,12 +102,16 @@ impl Output {
             }
             if before + length > limit {
                 let message = format!("log cut: `limits.log_output` is {limit} bytes");
-                self.grants.logs.write(&self.grants.version, id, Source::Host, message);
+                self.grants
+                    .logs
+                    .write(&self.grants.version, id, Source::Host, message);
                 return;
             }
         }
         let message = String::from_utf8_lossy(line).into_owned();
-        self.grants.logs.write(&self.grants.version, id, source, message);
+        self.grants
+            .logs
+            .write(&self.grants.version, id, source, message);
     }
 }
 
@@ -121,7 +136,10 @@ impl OutputStream {
     }
 
     fn another(&self) -> Self {
-        Self { output: self.output.clone(), source: self.source }
+        Self {
+            output: self.output.clone(),
+            source: self.source,
+        }
     }
 }
 
@@ -223,7 +241,11 @@ fn to_guest<T: WasiView>(
 ) -> wasmtime::Result<Result<(), streams::StreamError>> {
     match result {
         Ok(()) => Ok(Ok(())),
-        Err(error) => Ok(Err(store.data_mut().ctx().table.convert_stream_error(error)?)),
+        Err(error) => Ok(Err(store
+            .data_mut()
+            .ctx()
+            .table
+            .convert_stream_error(error)?)),
     }
 }
 

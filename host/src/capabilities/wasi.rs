@@ -31,7 +31,10 @@ pub(super) struct EgressHooks {
 
 impl EgressHooks {
     pub(super) fn new(grants: Arc<Grants>) -> Self {
-        Self { grants, current: Weak::new() }
+        Self {
+            grants,
+            current: Weak::new(),
+        }
     }
 
     pub(super) fn set_current(&mut self, invocation: Weak<Invocation>) {
@@ -51,9 +54,17 @@ impl WasiHttpHooks for EgressHooks {
         let grants = self.grants.clone();
         let invocation = self.current.upgrade();
         Box::new(async move {
-            let hops = invocation.as_ref().map_or_else(Hops::default, |invocation| invocation.hops);
-            grants.count_outgoing(invocation.as_deref()).map_err(to_standard)?;
-            let response = grants.egress.send(request, hops).await.map_err(to_standard)?;
+            let hops = invocation
+                .as_ref()
+                .map_or_else(Hops::default, |invocation| invocation.hops);
+            grants
+                .count_outgoing(invocation.as_deref())
+                .map_err(to_standard)?;
+            let response = grants
+                .egress
+                .send(request, hops)
+                .await
+                .map_err(to_standard)?;
             let response = response.map(|body| Body::stream(body).into_stream());
             Ok((response, Box::new(async { Ok(()) }) as Io))
         })
@@ -65,7 +76,10 @@ fn to_standard(error: EgressError) -> Error {
         EgressError::TooManyRequests { .. } => Error::ConnectionLimitReached,
         EgressError::Denied(_) => Error::HttpRequestDenied,
         EgressError::InvalidRequest { .. } => Error::HttpRequestUriInvalid,
-        EgressError::Dns { .. } => Error::DnsError { rcode: None, info_code: None },
+        EgressError::Dns { .. } => Error::DnsError {
+            rcode: None,
+            info_code: None,
+        },
         EgressError::Connect { .. } => Error::ConnectionRefused,
         EgressError::Tls { .. } => Error::TlsProtocolError,
         EgressError::Timeout { .. } => Error::ConnectionTimeout,

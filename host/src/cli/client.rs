@@ -27,7 +27,10 @@ struct Admin<'a> {
 
 impl<'a> Admin<'a> {
     fn new(args: &'a ClientArgs) -> anyhow::Result<Self> {
-        let client = Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy().build()?;
+        let client = Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .no_proxy()
+            .build()?;
         let token = match &args.token {
             Some(token) => Some(token.clone()),
             // A token of this machine is no other machine's business.
@@ -36,7 +39,11 @@ impl<'a> Admin<'a> {
                 .and_then(|text| Token::parse(&text).ok()),
             None => None,
         };
-        Ok(Self { client, args, token })
+        Ok(Self {
+            client,
+            args,
+            token,
+        })
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -58,7 +65,10 @@ impl<'a> Admin<'a> {
         let problem: Problem = response.json().await.unwrap_or_default();
         let mut message = problem.title;
         if message.is_empty() {
-            message = format!("the host answered {status}: is {} its admin address?", self.args.host);
+            message = format!(
+                "the host answered {status}: is {} its admin address?",
+                self.args.host
+            );
         }
         for cause in problem.causes {
             message.push_str("\n  because: ");
@@ -96,8 +106,10 @@ struct Problem {
 /// When the function does not build, the host is not there, or it refuses.
 pub(super) async fn deploy(args: &DeployArgs, output: &Output) -> anyhow::Result<()> {
     let project = one_project(args)?;
-    let options =
-        BuildOptions { toolchain: Toolchain::from_env(), missing_target: MissingTarget::Install };
+    let options = BuildOptions {
+        toolchain: Toolchain::from_env(),
+        missing_target: MissingTarget::Install,
+    };
     let built = build::build(std::slice::from_ref(&project), &options, output).await?;
     for one in &built {
         one.print(output);
@@ -112,12 +124,23 @@ pub(super) async fn deploy(args: &DeployArgs, output: &Output) -> anyhow::Result
     let answer = {
         let _progress = output.progress(format_args!("deploying `{}`", project.name));
         let path = format!("/v1/functions/{}/versions", project.name);
-        let request = DeployRequest { component: &digest, manifest: &project.manifest };
-        admin.send(admin.request(Method::POST, &path).json(&request)).await?
+        let request = DeployRequest {
+            component: &digest,
+            manifest: &project.manifest,
+        };
+        admin
+            .send(admin.request(Method::POST, &path).json(&request))
+            .await?
     };
-    let mut deployed: Value = answer.json().await.context("the host's answer is not JSON")?;
+    let mut deployed: Value = answer
+        .json()
+        .await
+        .context("the host's answer is not JSON")?;
     if let Some(steps) = deployed["steps"].as_array_mut() {
-        steps.insert(0, json!({ "name": "upload", "ms": uploaded.as_secs_f64() * 1e3 }));
+        steps.insert(
+            0,
+            json!({ "name": "upload", "ms": uploaded.as_secs_f64() * 1e3 }),
+        );
     }
     output.data(&deployed, |deployed| {
         let mut text = format!(
@@ -129,7 +152,10 @@ pub(super) async fn deploy(args: &DeployArgs, output: &Output) -> anyhow::Result
         );
         for step in deployed["steps"].as_array().into_iter().flatten() {
             let ms = step["ms"].as_f64().unwrap_or_default();
-            text.push_str(&format!("\n  {:<14}{ms:>9.1} ms", step["name"].as_str().unwrap_or_default()));
+            text.push_str(&format!(
+                "\n  {:<14}{ms:>9.1} ms",
+                step["name"].as_str().unwrap_or_default()
+            ));
         }
         text
     })
@@ -169,7 +195,9 @@ async fn upload(admin: &Admin<'_>, component: &Path, output: &Output) -> anyhow:
     if known.status() != StatusCode::NO_CONTENT {
         let size = bytes.len();
         let _progress = output.progress(format_args!("sending {size} bytes"));
-        admin.send(admin.request(Method::PUT, &path).body(bytes)).await?;
+        admin
+            .send(admin.request(Method::PUT, &path).body(bytes))
+            .await?;
     }
     Ok(digest)
 }
@@ -180,10 +208,17 @@ async fn upload(admin: &Admin<'_>, component: &Path, output: &Output) -> anyhow:
 /// When the host is not there or refuses.
 pub(super) async fn ls(args: &LsArgs, output: &Output) -> anyhow::Result<()> {
     let admin = Admin::new(&args.client)?;
-    let answer = admin.send(admin.request(Method::GET, "/v1/functions")).await?;
-    let Functions { functions } = answer.json().await.context("the host's answer is not JSON")?;
+    let answer = admin
+        .send(admin.request(Method::GET, "/v1/functions"))
+        .await?;
+    let Functions { functions } = answer
+        .json()
+        .await
+        .context("the host's answer is not JSON")?;
     if output.is_json() {
-        return functions.iter().try_for_each(|function| output.data(function, ToString::to_string));
+        return functions
+            .iter()
+            .try_for_each(|function| output.data(function, ToString::to_string));
     }
     if functions.is_empty() {
         output.note("nothing is deployed: `dunlin deploy FOLDER` changes that");
@@ -193,11 +228,25 @@ pub(super) async fn ls(args: &LsArgs, output: &Output) -> anyhow::Result<()> {
     table
         .load_preset(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(["FUNCTION", "VERSION", "AT", "INTERFACE", "METHOD", "PATH", "LANE", "SUMMARY"]);
+        .set_header([
+            "FUNCTION",
+            "VERSION",
+            "AT",
+            "INTERFACE",
+            "METHOD",
+            "PATH",
+            "LANE",
+            "SUMMARY",
+        ]);
     for function in &functions {
         let text = |key: &str| function[key].as_str().unwrap_or_default().to_owned();
         let address = format!("{}{}", text("host"), text("mount"));
-        let mut head = [text("name"), function["version"].to_string(), address, text("interface")];
+        let mut head = [
+            text("name"),
+            function["version"].to_string(),
+            address,
+            text("interface"),
+        ];
         for route in function["routes"].as_array().into_iter().flatten() {
             let text = |key: &str| route[key].as_str().unwrap_or_default().to_owned();
             let lane = match route["learned"]["cpu_ms"].as_f64() {
@@ -223,7 +272,10 @@ struct Functions {
 /// When the host is not there, refuses, or breaks off.
 pub(super) async fn logs(args: &LogsArgs, output: &Output) -> anyhow::Result<()> {
     let admin = Admin::new(&args.client)?;
-    let path = format!("/v1/functions/{}/logs?tail={}&follow={}", args.name, args.tail, args.follow);
+    let path = format!(
+        "/v1/functions/{}/logs?tail={}&follow={}",
+        args.name, args.tail, args.follow
+    );
     let answer = admin.send(admin.request(Method::GET, &path)).await?;
     let mut chunks = answer.bytes_stream();
     let mut pending = Vec::new();
@@ -231,7 +283,8 @@ pub(super) async fn logs(args: &LogsArgs, output: &Output) -> anyhow::Result<()>
         pending.extend_from_slice(&chunk.context("the host broke off")?);
         while let Some(end) = pending.iter().position(|&byte| byte == b'\n') {
             let line: Vec<u8> = pending.drain(..=end).collect();
-            let line: Value = serde_json::from_slice(&line).context("the host's answer is not JSON")?;
+            let line: Value =
+                serde_json::from_slice(&line).context("the host's answer is not JSON")?;
             output.data(&line, log_line)?;
         }
     }

@@ -69,7 +69,8 @@ impl Host {
         let files = raise_open_file_limit();
 
         let data_dir = args.data_dir.clone();
-        let registry = Arc::new(tokio::task::spawn_blocking(move || Registry::open(&data_dir)).await??);
+        let registry =
+            Arc::new(tokio::task::spawn_blocking(move || Registry::open(&data_dir)).await??);
         let logs = Arc::new(Logs::default());
         let egress = Egress::new(&EgressConfig::default(), tokio::runtime::Handle::current())?;
         let engine = Engine::new(&EngineConfig::default(), egress, logs.clone())
@@ -79,7 +80,9 @@ impl Host {
         let defaults = LanesConfig::default();
         let lanes = Arc::new(Lanes::start(&LanesConfig {
             workers: args.workers.map_or(defaults.workers, usize::from),
-            blocking_threads: args.blocking_threads.map_or(defaults.blocking_threads, usize::from),
+            blocking_threads: args
+                .blocking_threads
+                .map_or(defaults.blocking_threads, usize::from),
             ..defaults
         })?);
         let routes = Arc::new(Table::default());
@@ -149,7 +152,11 @@ impl Host {
 
     /// The versions that are in service, by function.
     pub(super) fn versions(&self) -> Vec<Arc<Version>> {
-        self.routes.deployed().iter().map(|deployed| deployed.version.clone()).collect()
+        self.routes
+            .deployed()
+            .iter()
+            .map(|deployed| deployed.version.clone())
+            .collect()
     }
 
     /// Stops: takes no more connections, lets running invocations finish until
@@ -197,7 +204,11 @@ impl StopSignal {
 
 /// Starts the log of a command that serves.
 pub(super) fn install_log(output: &Output) {
-    let format = if output.is_json() { LogFormat::Json } else { LogFormat::Text };
+    let format = if output.is_json() {
+        LogFormat::Json
+    } else {
+        LogFormat::Text
+    };
     let writer = output.clone();
     telemetry::install(format, output.verbosity(), move || writer.log_writer());
 }
@@ -227,7 +238,10 @@ pub(super) async fn serve(args: &ServeArgs, output: &Output) -> anyhow::Result<(
 /// Every connection is an open file; the soft limit is often a mere 1,024.
 fn raise_open_file_limit() -> u64 {
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
     // Refused, the old limit is what there is.
     let _ = setrlimit(Resource::Nofile, raised);
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)

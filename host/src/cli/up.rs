@@ -22,8 +22,10 @@ pub(super) async fn run(args: &UpArgs, output: &Output) -> anyhow::Result<()> {
     let mut stop = StopSignal::new()?;
     let mut projects = project::find(&args.folder)?;
     let host = Host::start(&args.serve, Detail::Development).await?;
-    let options =
-        BuildOptions { toolchain: Toolchain::from_env(), missing_target: MissingTarget::Install };
+    let options = BuildOptions {
+        toolchain: Toolchain::from_env(),
+        missing_target: MissingTarget::Install,
+    };
     // Watched from before the first build: what is saved meanwhile is not lost.
     let mut watch = Watch::new(&args.folder, &projects, &options.toolchain, output).await?;
 
@@ -81,7 +83,12 @@ impl<'a> Loop<'a> {
             let state = (version.component.clone(), version.manifest.clone());
             (version.id.function().clone(), state)
         });
-        Self { deployed: deployed.collect(), host, options, output }
+        Self {
+            deployed: deployed.collect(),
+            host,
+            options,
+            output,
+        }
     }
 
     /// Builds everything (what has not changed costs nothing) and deploys what
@@ -95,7 +102,8 @@ impl<'a> Loop<'a> {
             }
             if let Err(error) = self.deploy(one).await {
                 let name = &one.project.name;
-                self.output.error(&error.context(format!("`{name}` was not deployed")));
+                self.output
+                    .error(&error.context(format!("`{name}` was not deployed")));
             }
         }
         Ok(())
@@ -128,7 +136,10 @@ impl<'a> Loop<'a> {
 
     /// Takes functions out of service whose folders are gone.
     async fn remove_absent(&mut self, before: &[Project], now: &[Project]) -> anyhow::Result<()> {
-        for gone in before.iter().filter(|one| now.iter().all(|other| other.name != one.name)) {
+        for gone in before
+            .iter()
+            .filter(|one| now.iter().all(|other| other.name != one.name))
+        {
             self.host.deployer.remove(&gone.name).await?;
             self.deployed.remove(&gone.name);
             self.output.note(format_args!("removed {}", gone.name));
@@ -143,7 +154,11 @@ impl<'a> Loop<'a> {
             let mut text = format!("\nserving on http://{}\n", bound.listen);
             for version in self.host.versions() {
                 let manifest = &version.manifest;
-                let mount = if manifest.mount.is_root() { "" } else { manifest.mount.as_str() };
+                let mount = if manifest.mount.is_root() {
+                    ""
+                } else {
+                    manifest.mount.as_str()
+                };
                 for route in &version.description.routes {
                     text.push_str(&format!(
                         "  {:<7} http://{}{mount}{}\n",

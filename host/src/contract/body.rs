@@ -71,10 +71,16 @@ impl Body {
             Self::Stream(body) => body,
         };
         let (end, ended) = oneshot::channel();
-        let producer = Producer { body, end: Some(end), trailers: types::Headers::new() };
+        let producer = Producer {
+            body,
+            end: Some(end),
+            trailers: types::Headers::new(),
+        };
         let data = StreamReader::new(&mut store, producer)?;
         let end = FutureReader::new(&mut store, async move {
-            let end = ended.await.unwrap_or_else(|_| Err("the body was not read to its end".into()));
+            let end = ended
+                .await
+                .unwrap_or_else(|_| Err("the body was not read to its end".into()));
             wasmtime::error::Ok(end)
         })?;
         Ok(types::Body::Stream(types::BodyStream { data, end }))
@@ -102,9 +108,27 @@ impl Body {
         let (chunks, data) = mpsc::channel(1);
         let (end, ended) = oneshot::channel();
         let chunks = PollSender::new(chunks);
-        stream.data.pipe(&mut store, Consumer { chunks, _held: held.clone() })?;
-        stream.end.pipe(&mut store, EndConsumer { end: Some(end), _held: held })?;
-        Ok(Self::Stream(GuestBody { data, end: Some(ended) }.boxed_unsync()))
+        stream.data.pipe(
+            &mut store,
+            Consumer {
+                chunks,
+                _held: held.clone(),
+            },
+        )?;
+        stream.end.pipe(
+            &mut store,
+            EndConsumer {
+                end: Some(end),
+                _held: held,
+            },
+        )?;
+        Ok(Self::Stream(
+            GuestBody {
+                data,
+                end: Some(ended),
+            }
+            .boxed_unsync(),
+        ))
     }
 }
 
@@ -241,7 +265,9 @@ struct EndConsumer<H> {
     _held: H,
 }
 
-impl<D: 'static, H: Send + Unpin + 'static> wasmtime::component::FutureConsumer<D> for EndConsumer<H> {
+impl<D: 'static, H: Send + Unpin + 'static> wasmtime::component::FutureConsumer<D>
+    for EndConsumer<H>
+{
     type Item = Result<types::Headers, String>;
 
     fn poll_consume(

@@ -2,8 +2,8 @@
 
 use super::{InvalidMessage, types};
 use bytes::Bytes;
-use http::header::{self, HeaderName, HeaderValue};
 use http::HeaderMap;
+use http::header::{self, HeaderName, HeaderValue};
 
 /// Fields of one connection, not of the message (RFC 9110, section 7.6.1): the
 /// host speaks for itself on each side.
@@ -16,13 +16,18 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
         header::UPGRADE,
     ]
     .contains(name)
-        || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "http2-settings")
+        || matches!(
+            name.as_str(),
+            "keep-alive" | "proxy-connection" | "http2-settings"
+        )
 }
 
 /// Writes fields for a guest, without those of the connection.
 pub(super) fn to_guest(headers: &HeaderMap) -> types::Headers {
     let fields = || headers.iter().filter(|(name, _)| !is_hop_by_hop(name));
-    let size = fields().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let size = fields()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum();
     let mut section = Vec::with_capacity(size);
     for (name, value) in fields() {
         section.extend_from_slice(name.as_str().as_bytes());
@@ -45,17 +50,21 @@ pub(super) fn from_guest(section: types::Headers) -> Result<HeaderMap, InvalidMe
     while start < section.len() {
         let end = section[start..].windows(2).position(|pair| pair == b"\r\n");
         let line = start..end.map_or(section.len(), |end| start + end);
-        let invalid = || {
-            InvalidMessage::Field(String::from_utf8_lossy(&section[line.clone()]).into_owned())
-        };
+        let invalid =
+            || InvalidMessage::Field(String::from_utf8_lossy(&section[line.clone()]).into_owned());
         if end.is_none() {
             return Err(invalid());
         }
-        let colon = section[line.clone()].iter().position(|&byte| byte == b':').ok_or_else(invalid)?;
+        let colon = section[line.clone()]
+            .iter()
+            .position(|&byte| byte == b':')
+            .ok_or_else(invalid)?;
         let colon = line.start + colon;
-        let name =
-            HeaderName::from_bytes(&section[line.start..colon]).map_err(|_| invalid())?;
-        let padding = section[colon + 1..line.end].iter().take_while(|&&byte| byte == b' ').count();
+        let name = HeaderName::from_bytes(&section[line.start..colon]).map_err(|_| invalid())?;
+        let padding = section[colon + 1..line.end]
+            .iter()
+            .take_while(|&&byte| byte == b' ')
+            .count();
         // Checked: a value can end neither its field nor the section.
         let value = HeaderValue::from_maybe_shared(section.slice(colon + 1 + padding..line.end))
             .map_err(|_| invalid())?;
@@ -78,9 +87,15 @@ mod tests {
                         connection: close\r\nx-empty: \r\n";
         let headers = from_guest(section.to_vec()).unwrap();
         assert_eq!(headers.len(), 3);
-        assert_eq!(headers.get_all("set-cookie").iter().collect::<Vec<_>>(), ["a=1", "b=2"]);
+        assert_eq!(
+            headers.get_all("set-cookie").iter().collect::<Vec<_>>(),
+            ["a=1", "b=2"]
+        );
         assert_eq!(headers["x-empty"], "");
-        assert_eq!(to_guest(&headers), b"set-cookie: a=1\r\nset-cookie: b=2\r\nx-empty: \r\n");
+        assert_eq!(
+            to_guest(&headers),
+            b"set-cookie: a=1\r\nset-cookie: b=2\r\nx-empty: \r\n"
+        );
     }
 
     #[test]

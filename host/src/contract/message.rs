@@ -34,7 +34,11 @@ pub fn request_to_guest(
     let (parts, body) = request.into_parts();
     Ok(types::Request {
         method: parts.method.as_str().to_owned(),
-        target: parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
+        target: parts
+            .uri
+            .path_and_query()
+            .map_or("/", |target| target.as_str())
+            .to_owned(),
         headers: fields::to_guest(&parts.headers),
         body: body.into_guest(store)?,
     })

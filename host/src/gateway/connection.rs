@@ -2,6 +2,7 @@
 //! host's.
 
 use super::request::Gateway;
+use http::HeaderValue;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -51,8 +52,9 @@ async fn try_serve(
     };
 
     let draining = gateway.draining.clone();
+    let peer = HeaderValue::from_str(&peer.ip().to_string())?;
     let service = service_fn(move |request| {
-        let gateway = gateway.clone();
+        let (gateway, peer) = (gateway.clone(), peer.clone());
         async move { Ok::<_, Infallible>(gateway.answer(request, peer).await) }
     });
     // Both kinds of connection stop in the same way.

@@ -64,6 +64,7 @@ impl GatewayError {
             Self::Route(RouteError::UnknownFunction) => "unknown-function",
             Self::Route(RouteError::NoRoute(_)) => "no-route",
             Self::Route(RouteError::MethodNotAllowed { .. }) => "method-not-allowed",
+            Self::Refused(Refused::FunctionOverloaded) => "function-overloaded",
             Self::Refused(Refused::HostOverloaded) => "host-overloaded",
             Self::Failed(failure) => match failure {
                 Failure::Trap(_) => "guest-trap",
@@ -90,6 +91,7 @@ impl GatewayError {
                 StatusCode::NOT_FOUND
             }
             Self::Route(RouteError::MethodNotAllowed { .. }) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Refused(Refused::FunctionOverloaded) => StatusCode::TOO_MANY_REQUESTS,
             Self::Refused(Refused::HostOverloaded) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed(failure) => match failure {
                 Failure::CpuLimit | Failure::Deadline => StatusCode::GATEWAY_TIMEOUT,
@@ -159,7 +161,12 @@ impl GatewayError {
         {
             headers.insert(header::ALLOW, allow);
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if [
+            StatusCode::SERVICE_UNAVAILABLE,
+            StatusCode::TOO_MANY_REQUESTS,
+        ]
+        .contains(&status)
+        {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
         }
         response

@@ -14,7 +14,6 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,7 +38,12 @@ pub(super) struct Inbound {
 /// The host that a request is for: HTTP/2 says so in the target.
 pub(super) fn host<B>(request: &Request<B>) -> Option<Cow<'_, str>> {
     let header = || request.headers().get(header::HOST)?.to_str().ok();
-    request.uri().authority().map(Authority::as_str).or_else(header).map(Cow::Borrowed)
+    request
+        .uri()
+        .authority()
+        .map(Authority::as_str)
+        .or_else(header)
+        .map(Cow::Borrowed)
 }
 
 /// Turns a request into what the function sees: its path below the mount, the
@@ -47,7 +51,7 @@ pub(super) fn host<B>(request: &Request<B>) -> Option<Cow<'_, str>> {
 pub(super) async fn prepare(
     request: Request<Incoming>,
     route: &Route,
-    peer: SocketAddr,
+    peer: HeaderValue,
     id: &RequestId,
     limits: &Limits,
     deadline: Instant,
@@ -69,31 +73,48 @@ pub(super) async fn prepare(
         let whole = whole.await.map_err(|_| GatewayError::BodyTooSlow)?;
         Body::Whole(whole.map_err(|_| GatewayError::BodyBroken)?.to_bytes())
     } else {
-        Body::stream(Metered { body, left: limit, meter: meter.clone() })
+        Body::stream(Metered {
+            body,
+            left: limit,
+            meter: meter.clone(),
+        })
     };
-    stamp(&mut parts.headers, route.prefix(&parts.uri), peer, id, authority.as_deref());
+    stamp(
+        &mut parts.headers,
+        route.prefix(&parts.uri),
+        peer,
+        id,
+        authority.as_deref(),
+    );
     parts.uri = inner_uri(route, &parts.uri, authority)?;
-    Ok(Inbound { request: Request::from_parts(parts, body), meter })
+    Ok(Inbound {
+        request: Request::from_parts(parts, body),
+        meter,
+    })
 }
 
 /// Replaces what the caller may claim about itself by what the host knows.
 fn stamp(
     headers: &mut HeaderMap,
     prefix: &str,
-    peer: SocketAddr,
+    peer: HeaderValue,
     id: &RequestId,
     authority: Option<&str>,
 ) {
-    const CLAIMED: [HeaderName; 5] =
-        [FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, FORWARDED_PREFIX, header::FORWARDED];
+    const CLAIMED: [HeaderName; 5] = [
+        FORWARDED_FOR,
+        FORWARDED_HOST,
+        FORWARDED_PROTO,
+        FORWARDED_PREFIX,
+        header::FORWARDED,
+    ];
     if headers.keys().any(|name| CLAIMED.contains(name)) {
         for claimed in CLAIMED {
             headers.remove(claimed);
         }
     }
     headers.insert(RequestId::HEADER, id.as_header().clone());
-    let peer = HeaderValue::from_str(&peer.ip().to_string());
-    headers.insert(FORWARDED_FOR, peer.expect("an address is a header value"));
+    headers.insert(FORWARDED_FOR, peer);
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
     if !prefix.is_empty()
         && let Ok(prefix) = HeaderValue::from_str(prefix)

@@ -52,7 +52,11 @@ pub enum BindError {
 /// When the address is in use or not this machine's.
 pub fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener, BindError> {
     let listen = || {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
         socket.set_reuse_address(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
@@ -61,7 +65,11 @@ pub fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener, Bind
     };
     listen().map_err(|source: io::Error| match source.kind() {
         io::ErrorKind::AddrInUse => BindError::InUse { address, flag },
-        _ => BindError::Io { address, flag, source },
+        _ => BindError::Io {
+            address,
+            flag,
+            source,
+        },
     })
 }
 
@@ -79,8 +87,11 @@ impl Listener {
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
         let flag = "--listen";
         let socket = bind(address, flag)?;
-        let socket = tokio::net::TcpListener::from_std(socket)
-            .map_err(|source| BindError::Io { address, flag, source })?;
+        let socket = tokio::net::TcpListener::from_std(socket).map_err(|source| BindError::Io {
+            address,
+            flag,
+            source,
+        })?;
         Ok(Self { socket })
     }
 
@@ -108,10 +119,13 @@ impl Listener {
                 next = next => next,
             };
             let connection = connection::serve(stream, peer, gateway.clone());
-            gateway.lanes.least_connected().serve(connections.track_future(async move {
-                connection.await;
-                drop(permit);
-            }));
+            gateway
+                .lanes
+                .least_connected()
+                .serve(connections.track_future(async move {
+                    connection.await;
+                    drop(permit);
+                }));
         }
         drop(self);
         connections.close();

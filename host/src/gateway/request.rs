@@ -8,9 +8,8 @@ use crate::routing::{Route, Table};
 use crate::runtime::{Answer, Instances};
 use crate::scheduling::Lanes;
 use crate::telemetry::{Logs, RequestId, Source};
-use http::{Request, Response, header};
+use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -48,14 +47,21 @@ impl Gateway {
         instances: Arc<Instances>,
         logs: Arc<Logs>,
     ) -> Self {
-        Self { config, lanes, draining: CancellationToken::new(), routes, instances, logs }
+        Self {
+            config,
+            lanes,
+            draining: CancellationToken::new(),
+            routes,
+            instances,
+            logs,
+        }
     }
 
     /// Answers one request, whatever happens.
     pub(super) async fn answer(
         &self,
         request: Request<Incoming>,
-        peer: SocketAddr,
+        peer: HeaderValue,
     ) -> Response<Answer> {
         let id = RequestId::given_or_new(request.headers().get(RequestId::HEADER));
         let mut response = match self.handle(request, peer, &id).await {
@@ -65,7 +71,10 @@ impl Gateway {
                 error.into_response(&id, self.config.detail)
             }
         };
-        response.headers_mut().entry(RequestId::HEADER).or_insert_with(|| id.as_header().clone());
+        response
+            .headers_mut()
+            .entry(RequestId::HEADER)
+            .or_insert_with(|| id.as_header().clone());
         response
     }
 
@@ -73,7 +82,7 @@ impl Gateway {
     async fn handle(
         &self,
         request: Request<Incoming>,
-        peer: SocketAddr,
+        peer: HeaderValue,
         id: &RequestId,
     ) -> Result<Response<Answer>, (GatewayError, Option<Route>)> {
         let hops = Hops::of(request.headers());
@@ -85,13 +94,15 @@ impl Gateway {
             .routes
             .resolve(host.as_deref(), request.method().as_str(), request.uri()) // who answers
             .map_err(|error| (error.into(), None))?;
-        self.invoke(request, peer, id, hops, &route).await.map_err(|error| (error, Some(route)))
+        self.invoke(request, peer, id, hops, &route)
+            .await
+            .map_err(|error| (error, Some(route)))
     }
 
     async fn invoke(
         &self,
         request: Request<Incoming>,
-        peer: SocketAddr,
+        peer: HeaderValue,
         id: &RequestId,
         hops: Hops,
         route: &Route,
@@ -115,9 +126,12 @@ impl Gateway {
         match route {
             Some(route) => {
                 let line = format!("{}: {error}", error.code());
-                self.logs.write(&route.version().id, Some(id), Source::Host, line);
+                self.logs
+                    .write(&route.version().id, Some(id), Source::Host, line);
             }
-            None => tracing::debug!(target: "dunlin", request_id = %id, "{}: {error}", error.code()),
+            None => {
+                tracing::debug!(target: "dunlin", request_id = %id, "{}: {error}", error.code())
+            }
         }
     }
 
@@ -129,5 +143,10 @@ impl Gateway {
 
 /// Whether the caller speaks of a body that has no end in sight.
 pub(super) fn content_length(headers: &http::HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
 }

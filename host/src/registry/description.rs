@@ -121,7 +121,11 @@ impl Description {
             lane,
             summary: String::new(),
         };
-        Self { interface, sdk: None, routes: vec![route("/"), route("/{*path}")] }
+        Self {
+            interface,
+            sdk: None,
+            routes: vec![route("/"), route("/{*path}")],
+        }
     }
 
     /// Reads what `describe` returned.
@@ -145,7 +149,11 @@ impl Description {
                 return Err(DescriptionError::Method { index, method });
             }
         }
-        Ok(Self { interface: Interface::Function, sdk, routes })
+        Ok(Self {
+            interface: Interface::Function,
+            sdk,
+            routes,
+        })
     }
 }
 

@@ -72,7 +72,9 @@ impl From<Digest> for String {
 /// Writes a file so that it is there whole or not at all, even after a crash:
 /// beside its place, synced, renamed, and the folder synced.
 pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().expect("files are written into the data directory");
+    let folder = path
+        .parent()
+        .expect("files are written into the data directory");
     fs::create_dir_all(folder)?;
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(bytes)?;
@@ -84,7 +86,9 @@ pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub(super) fn publish(file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
-    let folder = path.parent().expect("files are written into the data directory");
+    let folder = path
+        .parent()
+        .expect("files are written into the data directory");
     File::open(folder)?.sync_all()
 }
 
@@ -96,7 +100,9 @@ pub(super) struct Layout {
 
 impl Layout {
     pub(super) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self {
+            root: root.to_owned(),
+        }
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -112,7 +118,10 @@ impl Layout {
     }
 
     pub(super) fn compiled(&self, digest: &Digest, engine: &str) -> PathBuf {
-        self.root.join("compiled").join(engine).join(format!("{digest}.cwasm"))
+        self.root
+            .join("compiled")
+            .join(engine)
+            .join(format!("{digest}.cwasm"))
     }
 
     pub(super) fn database(&self) -> PathBuf {

@@ -96,9 +96,8 @@ impl Manifest {
             failed(error.inner(), key)
         })?;
         raw.name = raw.name.or_else(|| fallback.cloned());
-        raw.try_into().map_err(|error| {
-            failed(&<toml::de::Error as serde::de::Error>::custom(error), None)
-        })
+        raw.try_into()
+            .map_err(|error| failed(&<toml::de::Error as serde::de::Error>::custom(error), None))
     }
 
     /// The same manifest for a function of another name, which also answers
@@ -134,9 +133,9 @@ impl TryFrom<RawManifest> for Manifest {
     type Error = &'static str;
 
     fn try_from(raw: RawManifest) -> Result<Self, Self::Error> {
-        let name = raw.name.ok_or(
-            "the function has no name: add `name = \"my-function\"` at the top",
-        )?;
+        let name = raw
+            .name
+            .ok_or("the function has no name: add `name = \"my-function\"` at the top")?;
         // A function with a host of its own has nobody to share its paths with.
         let mount = raw.mount.unwrap_or_else(|| match raw.host {
             Some(_) => Mount::root(),
@@ -249,7 +248,7 @@ log_output = "1KiB"
 "#;
 
     fn parse(text: &str) -> Result<Manifest, ManifestError> {
-        Manifest::from_toml(text, Path::new("functions/shop/dunlin.toml"))
+        Manifest::from_toml(text, Path::new("functions/shop/dunlin.toml"), None)
     }
 
     #[test]

@@ -25,15 +25,9 @@ impl ManifestError {
         error: &toml::de::Error,
         key: Option<String>,
     ) -> Self {
-        // What is missing has no place of its own: the parser blames the whole
-        // document.
-        let (span, message) = match error.message() {
-            "missing field `name`" => (
-                0..0,
-                "the function has no name: add `name = \"my-function\"` at the top".to_owned(),
-            ),
-            message => (error.span().unwrap_or(0..0), message.replace('\n', ", ")),
-        };
+        // What is missing has no place of its own: the top is where to add it.
+        let span = error.span().unwrap_or(0..0);
+        let message = error.message().replace('\n', ", ");
         let place = Place::find(text, &span);
         Self {
             origin: origin.to_owned(),

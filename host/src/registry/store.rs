@@ -66,7 +66,11 @@ pub enum RegistryError {
 /// Attaches what was tried to an I/O error.
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RegistryError {
     let path = path.to_owned();
-    move |source| RegistryError::Io { action, path, source }
+    move |source| RegistryError::Io {
+        action,
+        path,
+        source,
+    }
 }
 
 /// The truth about what is deployed.
@@ -106,7 +110,11 @@ impl Registry {
         database.pragma_update(None, "synchronous", "FULL")?;
         database.pragma_update(None, "foreign_keys", true)?;
         migrate(&mut database, data_dir)?;
-        Ok(Self { layout, database: Mutex::new(database), _lock: lock })
+        Ok(Self {
+            layout,
+            database: Mutex::new(database),
+            _lock: lock,
+        })
     }
 
     /// The token that opens the admin API to whoever can read this directory;
@@ -210,7 +218,9 @@ impl Registry {
     ) -> Result<Version, RegistryError> {
         let created_at_ms = SystemTime::now()
             .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+            .map_or(0, |since| {
+                u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+            });
         let damaged = |source: serde_json::Error| RegistryError::Damaged {
             version: manifest.name.to_string(),
             source: source.into(),
@@ -244,7 +254,13 @@ impl Registry {
         )?;
         transaction.commit()?;
         let id = VersionId::new(manifest.name.clone(), number);
-        Ok(Version { id, component, manifest, description, created_at_ms })
+        Ok(Version {
+            id,
+            component,
+            manifest,
+            description,
+            created_at_ms,
+        })
     }
 
     /// The version of each function that gets its traffic.
@@ -289,9 +305,14 @@ impl Registry {
     pub fn remove(&self, function: &FunctionName) -> Result<bool, RegistryError> {
         let mut database = self.database();
         let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute("DELETE FROM deployments WHERE function = ?1", [function.as_str()])?;
-        let removed =
-            transaction.execute("DELETE FROM versions WHERE function = ?1", [function.as_str()])?;
+        transaction.execute(
+            "DELETE FROM deployments WHERE function = ?1",
+            [function.as_str()],
+        )?;
+        let removed = transaction.execute(
+            "DELETE FROM versions WHERE function = ?1",
+            [function.as_str()],
+        )?;
         transaction.commit()?;
         Ok(removed > 0)
     }
@@ -306,7 +327,11 @@ fn migrate(database: &mut Connection, path: &Path) -> Result<(), RegistryError> 
     let known = u32::try_from(MIGRATIONS.len()).expect("there are few migrations");
     let found: u32 = database.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found > known {
-        return Err(RegistryError::Newer { path: path.to_owned(), found, known });
+        return Err(RegistryError::Newer {
+            path: path.to_owned(),
+            found,
+            known,
+        });
     }
     for (step, migration) in (1..=known).zip(MIGRATIONS).skip(found as usize) {
         let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -364,7 +389,13 @@ mod tests {
     fn deploy(registry: &Registry, name: &str, wasm: &[u8]) -> Version {
         let digest = registry.put_component(wasm).unwrap();
         let manifest = Manifest::named(name.parse().unwrap());
-        registry.deploy(digest, manifest, Description::of_standard(Interface::WasiHttp02)).unwrap()
+        registry
+            .deploy(
+                digest,
+                manifest,
+                Description::of_standard(Interface::WasiHttp02),
+            )
+            .unwrap()
     }
 
     #[test]
@@ -378,12 +409,30 @@ mod tests {
         drop(registry);
 
         let registry = Registry::open(folder.path()).unwrap();
-        let deployed: Vec<_> = registry.deployed().unwrap().into_iter().map(Result::unwrap).collect();
-        let ids: Vec<_> = deployed.iter().map(|version| version.id.to_string()).collect();
+        let deployed: Vec<_> = registry
+            .deployed()
+            .unwrap()
+            .into_iter()
+            .map(Result::unwrap)
+            .collect();
+        let ids: Vec<_> = deployed
+            .iter()
+            .map(|version| version.id.to_string())
+            .collect();
         assert_eq!(ids, ["blog@1", "shop@2"]);
         assert!(registry.component(&deployed[1].component).is_some());
-        assert!(registry.version(&"shop@1".parse().unwrap()).unwrap().is_some());
-        assert!(registry.version(&"shop@3".parse().unwrap()).unwrap().is_none());
+        assert!(
+            registry
+                .version(&"shop@1".parse().unwrap())
+                .unwrap()
+                .is_some()
+        );
+        assert!(
+            registry
+                .version(&"shop@3".parse().unwrap())
+                .unwrap()
+                .is_none()
+        );
         assert_eq!(registry.local_token().unwrap(), token);
         assert!(registry.remove(&"shop".parse().unwrap()).unwrap());
         assert!(!registry.remove(&"shop".parse().unwrap()).unwrap());
@@ -393,7 +442,10 @@ mod tests {
     fn a_data_directory_has_one_host() {
         let folder = tempfile::tempdir().unwrap();
         let _first = Registry::open(folder.path()).unwrap();
-        assert!(matches!(Registry::open(folder.path()), Err(RegistryError::InUse(_))));
+        assert!(matches!(
+            Registry::open(folder.path()),
+            Err(RegistryError::InUse(_))
+        ));
     }
 
     #[test]
@@ -404,7 +456,10 @@ mod tests {
             .unwrap()
             .pragma_update(None, "user_version", 99)
             .unwrap();
-        assert!(matches!(Registry::open(folder.path()), Err(RegistryError::Newer { .. })));
+        assert!(matches!(
+            Registry::open(folder.path()),
+            Err(RegistryError::Newer { .. })
+        ));
     }
 
     #[test]
@@ -415,7 +470,10 @@ mod tests {
         deploy(&registry, "blog", b"one");
         registry
             .database()
-            .execute("UPDATE versions SET manifest = '{' WHERE function = 'blog'", [])
+            .execute(
+                "UPDATE versions SET manifest = '{' WHERE function = 'blog'",
+                [],
+            )
             .unwrap();
         let deployed = registry.deployed().unwrap();
         assert!(matches!(deployed[0], Err(RegistryError::Damaged { .. })));

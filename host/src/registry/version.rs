@@ -31,10 +31,13 @@ impl Version {
             (_, Lane::Async) => Isolation::Shared,
             (_, Lane::Blocking) => Isolation::Serial,
         };
-        match (self.manifest.isolation.unwrap_or(default), lane, self.description.interface) {
-            (Isolation::Shared, Lane::Blocking, _) | (Isolation::Shared, _, Interface::WasiHttp02) => {
-                Isolation::Serial
-            }
+        match (
+            self.manifest.isolation.unwrap_or(default),
+            lane,
+            self.description.interface,
+        ) {
+            (Isolation::Shared, Lane::Blocking, _)
+            | (Isolation::Shared, _, Interface::WasiHttp02) => Isolation::Serial,
             (isolation, ..) => isolation,
         }
     }

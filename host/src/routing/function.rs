@@ -85,7 +85,9 @@ impl FunctionRoutes {
             if !path.starts_with('/') {
                 return Err(refuse("a path begins with `/`".to_owned()));
             }
-            paths.insert(path, methods).map_err(|error| refuse(error.to_string()))?;
+            paths
+                .insert(path, methods)
+                .map_err(|error| refuse(error.to_string()))?;
         }
         Ok(Self { paths })
     }
@@ -127,7 +129,11 @@ mod tests {
             summary: String::new(),
         };
         let routes = list.iter().map(spec).collect();
-        FunctionRoutes::new(&Description { interface: Interface::Function, sdk: None, routes })
+        FunctionRoutes::new(&Description {
+            interface: Interface::Function,
+            sdk: None,
+            routes,
+        })
     }
 
     #[test]
@@ -165,8 +171,13 @@ mod tests {
             error.to_string(),
             "routes 0 and 2 both answer `GET /a`: change one of them"
         );
-        let error = routes(&[("GET", "/{a}/x"), ("GET", "/{b}/x")]).unwrap_err().to_string();
-        assert!(error.contains("GET /{b}/x") && error.contains("/{a}/x"), "{error}");
+        let error = routes(&[("GET", "/{a}/x"), ("GET", "/{b}/x")])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("GET /{b}/x") && error.contains("/{a}/x"),
+            "{error}"
+        );
         assert!(routes(&[("GET", "no-slash")]).is_err());
         assert!(routes(&[("GET", "/{")]).is_err());
     }

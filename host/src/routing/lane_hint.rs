@@ -36,12 +36,18 @@ impl LaneHint {
     }
 
     pub(super) fn lane(&self) -> Lane {
-        if self.learned.load(Ordering::Relaxed) { Lane::Blocking } else { self.declared }
+        if self.learned.load(Ordering::Relaxed) {
+            Lane::Blocking
+        } else {
+            self.declared
+        }
     }
 
     /// Notes one promotion; true when it makes the route a learned one.
     pub(super) fn promoted(&self) -> bool {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         let last_ms = self.last_ms.swap(now_ms, Ordering::Relaxed);
         if u128::from(now_ms.saturating_sub(last_ms)) > MEMORY.as_millis() {

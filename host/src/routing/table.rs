@@ -9,6 +9,7 @@ use crate::registry::{Isolation, Lane, Manifest, RouteSpec, Version};
 use arc_swap::ArcSwap;
 use http::Uri;
 use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use thiserror::Error;
@@ -24,12 +25,26 @@ pub struct Deployed {
     pub version: Arc<Version>,
     routes: FunctionRoutes,
     lanes: Vec<LaneHint>,
+    /// Invocations of the function, whatever the version.
+    running: Arc<AtomicUsize>,
 }
 
 impl Deployed {
-    fn new(version: Arc<Version>, routes: FunctionRoutes) -> Self {
-        let lanes = version.description.routes.iter().map(|route| LaneHint::new(route.lane));
-        Self { lanes: lanes.collect(), version, routes }
+    fn new(version: Arc<Version>, routes: FunctionRoutes, previous: Option<&Self>) -> Self {
+        let lanes = version
+            .description
+            .routes
+            .iter()
+            .map(|route| LaneHint::new(route.lane));
+        let running = previous
+            .map(|previous| previous.running.clone())
+            .unwrap_or_default();
+        Self {
+            lanes: lanes.collect(),
+            version,
+            routes,
+            running,
+        }
     }
 
     /// The most CPU time that an invocation of a route used, if the route was
@@ -58,6 +73,17 @@ impl Route {
     /// Method and path template, for people.
     pub fn spec(&self) -> &RouteSpec {
         &self.version().description.routes[self.id.0 as usize]
+    }
+
+    /// Counts the function's invocations at once.
+    pub fn running(&self) -> &Arc<AtomicUsize> {
+        &self.deployed.running
+    }
+
+    /// How many of them the function may have.
+    pub fn max_running(&self) -> usize {
+        let limit = self.version().manifest.limits.concurrency.get();
+        usize::try_from(limit).unwrap_or(usize::MAX)
     }
 
     /// Notes that an invocation had to be moved to the blocking lane; true when
@@ -162,17 +188,27 @@ impl Table {
     /// # Errors
     ///
     /// When there is none.
-    pub fn resolve(&self, host: Option<&str>, method: &str, uri: &Uri) -> Result<Route, RouteError> {
+    pub fn resolve(
+        &self,
+        host: Option<&str>,
+        method: &str,
+        uri: &Uri,
+    ) -> Result<Route, RouteError> {
         let snapshot = self.current.load();
         let path = uri.path();
         let own_host = || {
             let name = host_name(host?);
             snapshot.by_host.get(name).or_else(|| {
-                name.bytes().any(|byte| byte.is_ascii_uppercase())
+                name.bytes()
+                    .any(|byte| byte.is_ascii_uppercase())
                     .then(|| snapshot.by_host.get(&name.to_ascii_lowercase()))?
             })
         };
-        let found = if snapshot.by_host.is_empty() { None } else { own_host() };
+        let found = if snapshot.by_host.is_empty() {
+            None
+        } else {
+            own_host()
+        };
         let (mount_len, entry) = found
             .and_then(|mounts| mounts.find(path))
             .or_else(|| snapshot.any_host.find(path))
@@ -193,9 +229,10 @@ impl Table {
                     mount_len,
                 })
             }
-            Matched::OtherMethods(allow) => {
-                Err(RouteError::MethodNotAllowed { function: function(), allow })
-            }
+            Matched::OtherMethods(allow) => Err(RouteError::MethodNotAllowed {
+                function: function(),
+                allow,
+            }),
             Matched::Nothing => Err(RouteError::NoRoute(function())),
         }
     }
@@ -236,7 +273,7 @@ impl Table {
         &self,
         version: Arc<Version>,
         routes: FunctionRoutes,
-    ) -> Result<Option<Arc<Version>>, MountConflict> {
+    ) -> Result<Option<Arc<Deployed>>, MountConflict> {
         let _change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
         self.check(&version.manifest)?;
         let mut next = Snapshot::clone(&self.current.load());
@@ -247,13 +284,14 @@ impl Table {
         };
         let path = mount_key(&version.manifest).to_owned();
         mounts.depth = mounts.depth.max(path.matches('/').count());
-        mounts.by_path.insert(path, Arc::new(Deployed::new(version, routes)));
+        let deployed = Deployed::new(version, routes, previous.as_deref());
+        mounts.by_path.insert(path, Arc::new(deployed));
         self.current.store(Arc::new(next));
         Ok(previous)
     }
 
     /// Takes a function out of the table; returns the version that it had.
-    pub fn remove(&self, function: &FunctionName) -> Option<Arc<Version>> {
+    pub fn remove(&self, function: &FunctionName) -> Option<Arc<Deployed>> {
         let _change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = Snapshot::clone(&self.current.load());
         let removed = next.remove(function);
@@ -265,21 +303,23 @@ impl Table {
     pub fn deployed(&self) -> Vec<Arc<Deployed>> {
         let snapshot = self.current.load();
         let mounts = std::iter::once(&snapshot.any_host).chain(snapshot.by_host.values());
-        let mut deployed: Vec<_> =
-            mounts.flat_map(|mounts| mounts.by_path.values()).cloned().collect();
+        let mut deployed: Vec<_> = mounts
+            .flat_map(|mounts| mounts.by_path.values())
+            .cloned()
+            .collect();
         deployed.sort_by(|a, b| a.version.id.cmp(&b.version.id));
         deployed
     }
 }
 
 impl Snapshot {
-    fn remove(&mut self, function: &FunctionName) -> Option<Arc<Version>> {
+    fn remove(&mut self, function: &FunctionName) -> Option<Arc<Deployed>> {
         let mut removed = None;
         for mounts in std::iter::once(&mut self.any_host).chain(self.by_host.values_mut()) {
             mounts.by_path.retain(|_, entry| {
                 let keep = entry.version.id.function() != function;
                 if !keep {
-                    removed = Some(entry.version.clone());
+                    removed = Some(entry.clone());
                 }
                 keep
             });
@@ -292,7 +332,11 @@ impl Snapshot {
 impl Mounts {
     /// The function with the longest mount that `path` is at or below.
     fn find(&self, path: &str) -> Option<(usize, &Arc<Deployed>)> {
-        let ends = path.match_indices('/').map(|(at, _)| at).skip(1).chain([path.len()]);
+        let ends = path
+            .match_indices('/')
+            .map(|(at, _)| at)
+            .skip(1)
+            .chain([path.len()]);
         let mut found = self.by_path.get("").map(|entry| (0, entry));
         for end in ends.take(self.depth) {
             if let Some(entry) = self.by_path.get(&path[..end]) {
@@ -305,7 +349,11 @@ impl Mounts {
 
 /// The mount as it is found in a path: the root is what precedes the first `/`.
 fn mount_key(manifest: &Manifest) -> &str {
-    if manifest.mount.is_root() { "" } else { manifest.mount.as_str() }
+    if manifest.mount.is_root() {
+        ""
+    } else {
+        manifest.mount.as_str()
+    }
 }
 
 /// A `Host` header or authority without its port.
@@ -322,7 +370,12 @@ mod tests {
     use crate::names::VersionId;
     use crate::registry::{Description, Digest, Interface};
 
-    fn insert(table: &Table, name: &str, mount: Option<&str>, host: Option<&str>) -> Result<(), MountConflict> {
+    fn insert(
+        table: &Table,
+        name: &str,
+        mount: Option<&str>,
+        host: Option<&str>,
+    ) -> Result<(), MountConflict> {
         let mut manifest = Manifest::named(name.parse().unwrap());
         if let Some(mount) = mount {
             manifest.mount = mount.parse().unwrap();
@@ -359,13 +412,25 @@ mod tests {
         let table = Table::default();
         insert(&table, "shop", None, None).unwrap();
         insert(&table, "admin", Some("/shop/admin"), None).unwrap();
-        assert_eq!(resolve(&table, "x", "/shop/cart?a=1"), answer("shop", "/shop", "/cart?a=1"));
-        assert_eq!(resolve(&table, "x", "/shop/admin/users"), answer("admin", "/shop/admin", "/users"));
-        assert_eq!(resolve(&table, "x", "/shop/administrator"), answer("shop", "/shop", "/administrator"));
+        assert_eq!(
+            resolve(&table, "x", "/shop/cart?a=1"),
+            answer("shop", "/shop", "/cart?a=1")
+        );
+        assert_eq!(
+            resolve(&table, "x", "/shop/admin/users"),
+            answer("admin", "/shop/admin", "/users")
+        );
+        assert_eq!(
+            resolve(&table, "x", "/shop/administrator"),
+            answer("shop", "/shop", "/administrator")
+        );
         assert_eq!(resolve(&table, "x", "/shop"), answer("shop", "/shop", ""));
         assert_eq!(resolve(&table, "x", "/shopping"), None);
         insert(&table, "site", Some("/"), None).unwrap();
-        assert_eq!(resolve(&table, "x", "/shopping"), answer("site", "", "/shopping"));
+        assert_eq!(
+            resolve(&table, "x", "/shopping"),
+            answer("site", "", "/shopping")
+        );
     }
 
     #[test]
@@ -376,7 +441,10 @@ mod tests {
         for host in ["api.example.com", "API.example.com:8080"] {
             assert_eq!(resolve(&table, host, "/a"), answer("api", "", "/a"));
         }
-        assert_eq!(resolve(&table, "example.com", "/a"), answer("site", "", "/a"));
+        assert_eq!(
+            resolve(&table, "example.com", "/a"),
+            answer("site", "", "/a")
+        );
         assert_eq!(resolve(&table, "[::1]:80", "/a"), answer("site", "", "/a"));
     }
 
@@ -384,8 +452,13 @@ mod tests {
     fn an_address_has_one_function() {
         let table = Table::default();
         insert(&table, "shop", None, None).unwrap();
-        let error = insert(&table, "thief", Some("/shop"), None).unwrap_err().to_string();
-        assert!(error.contains("thief") && error.contains("shop") && error.contains("mount"), "{error}");
+        let error = insert(&table, "thief", Some("/shop"), None)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("thief") && error.contains("shop") && error.contains("mount"),
+            "{error}"
+        );
         insert(&table, "shop", Some("/new"), None).unwrap();
         insert(&table, "thief", Some("/shop"), None).unwrap();
         assert_eq!(table.deployed().len(), 2);

@@ -37,14 +37,21 @@ impl Answer {
             None
         } else {
             let deadline = Box::pin(tokio::time::sleep_until(deadline));
-            Some(Running { waiting, deadline, _permit: permit })
+            Some(Running {
+                waiting,
+                deadline,
+                _permit: permit,
+            })
         };
         Self { body, running }
     }
 
     /// An answer of the host itself.
     pub fn of_host(bytes: Bytes) -> Self {
-        Self { body: Body::Whole(bytes), running: None }
+        Self {
+            body: Body::Whole(bytes),
+            running: None,
+        }
     }
 }
 

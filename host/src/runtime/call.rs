@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use tokio::sync::oneshot;
 use wasmtime::component::Accessor;
@@ -36,7 +36,10 @@ pub(super) struct Job {
 /// An invocation's place in an instance: kept by all that still works for it,
 /// inside and outside, and freed with the last of them.
 #[derive(Clone, Debug)]
-pub(super) struct Place(#[expect(dead_code, reason = "held, not read")] Arc<PlaceInner>, Arc<Invocation>);
+pub(super) struct Place(
+    #[expect(dead_code, reason = "held, not read")] Arc<PlaceInner>,
+    Arc<Invocation>,
+);
 
 /// Called when a place is free again.
 pub(super) type OnFree = Box<dyn FnOnce() + Send + Sync>;
@@ -48,7 +51,9 @@ struct PlaceInner {
 
 impl std::fmt::Debug for PlaceInner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Place").field("status", &self.status).finish_non_exhaustive()
+        f.debug_struct("Place")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
     }
 }
 
@@ -101,7 +106,12 @@ async fn call_function(
     guest: &Function,
     job: Job,
 ) -> wasmtime::Result<()> {
-    let Job { request, route, reply, place } = job;
+    let Job {
+        request,
+        route,
+        reply,
+        place,
+    } = job;
     let handle = guest.dunlin_function_handler().func_handle();
     let call = accessor.with(|mut access| {
         let request = request_to_guest(&mut access, request)?;
@@ -128,7 +138,12 @@ async fn call_wasi_http_03(
     guest: &Service,
     job: Job,
 ) -> wasmtime::Result<()> {
-    let Job { request, reply, place, .. } = job;
+    let Job {
+        request,
+        reply,
+        place,
+        ..
+    } = job;
     let handle = guest.wasi_http_handler().func_handle();
     let (call, sent) = accessor.with(|mut access| {
         let view = access.get().http();
@@ -141,10 +156,12 @@ async fn call_wasi_http_03(
         wasmtime::error::Ok((call, sent))
     })?;
     let outcome = match handle.finish_call_concurrent(accessor, call).await?.0 {
-        Ok(response) => accessor.with(|mut access| {
-            let response = access.get().http().table.delete(response)?;
-            response.into_http(&mut access, sent)
-        }).map(|response| Ok(response.map(|body| Held::stream(body, place))))?,
+        Ok(response) => accessor
+            .with(|mut access| {
+                let response = access.get().http().table.delete(response)?;
+                response.into_http(&mut access, sent)
+            })
+            .map(|response| Ok(response.map(|body| Held::stream(body, place))))?,
         Err(code) => Err(Failure::Refused(code.to_string().into())),
     };
     let _ = reply.send(outcome);
@@ -156,7 +173,12 @@ async fn call_wasi_http_02(
     guest: &Proxy,
     job: Job,
 ) -> wasmtime::Result<()> {
-    let Job { request, reply, place, .. } = job;
+    let Job {
+        request,
+        reply,
+        place,
+        ..
+    } = job;
     let handle = guest.wasi_http_incoming_handler().func_handle();
     // The guest answers through a callback, early, late or never.
     let reply = Arc::new(Mutex::new(Some(reply)));
@@ -201,7 +223,10 @@ where
     B: HttpBody<Data = Bytes, Error = crate::contract::BodyError> + Send + Unpin + 'static,
 {
     fn stream(body: B, place: Place) -> Body {
-        Body::stream(Self { body, _place: place })
+        Body::stream(Self {
+            body,
+            _place: place,
+        })
     }
 }
 

@@ -60,7 +60,10 @@ pub fn compile_to(component: &Path, compiled: &Path) -> wasmtime::Result<()> {
 /// When the system refuses.
 pub fn limit_this_process() -> io::Result<()> {
     use rustix::process::{Resource, Rlimit, setrlimit};
-    let limit = Rlimit { current: Some(MAX_MEMORY), maximum: Some(MAX_MEMORY) };
+    let limit = Rlimit {
+        current: Some(MAX_MEMORY),
+        maximum: Some(MAX_MEMORY),
+    };
     Ok(setrlimit(Resource::As, limit)?)
 }
 

@@ -9,9 +9,6 @@ use std::thread;
 use wasmtime::component::Linker;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-
-
-
 /// Bytes of a linear memory that stay mapped when its instance is gone, so that
 /// the next one in the slot faults less. Kept small: each idle slot costs it.
 const KEEP_RESIDENT: usize = 128 * 1024;
@@ -29,7 +26,9 @@ pub struct EngineConfig {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { max_instances: 2_000 }
+        Self {
+            max_instances: 2_000,
+        }
     }
 }
 
@@ -68,13 +67,21 @@ impl Engine {
         let watched = Arc::downgrade(&alive);
         let ticking = wasmtime.clone();
         // A thread, not a task: guests may hold every event loop.
-        thread::Builder::new().name("dunlin-ticker".to_owned()).spawn(move || {
-            while watched.strong_count() > 0 {
-                thread::sleep(pace::TICK);
-                ticking.increment_epoch();
-            }
-        })?;
-        Ok(Self { wasmtime, linker, egress, logs, _alive: alive })
+        thread::Builder::new()
+            .name("dunlin-ticker".to_owned())
+            .spawn(move || {
+                while watched.strong_count() > 0 {
+                    thread::sleep(pace::TICK);
+                    ticking.increment_epoch();
+                }
+            })?;
+        Ok(Self {
+            wasmtime,
+            linker,
+            egress,
+            logs,
+            _alive: alive,
+        })
     }
 
     /// Names everything that compiled code depends on: code of another engine
@@ -82,7 +89,9 @@ impl Engine {
     pub fn fingerprint(&self) -> String {
         use std::hash::{Hash as _, Hasher as _};
         let mut hasher = std::hash::DefaultHasher::new();
-        self.wasmtime.precompile_compatibility_hash().hash(&mut hasher);
+        self.wasmtime
+            .precompile_compatibility_hash()
+            .hash(&mut hasher);
         format!("{}-{:016x}", env!("CARGO_PKG_VERSION"), hasher.finish())
     }
 }

@@ -61,8 +61,8 @@ pub async fn inspect(
     if memory > Loaded::MAX_MEMORY {
         return Err(InspectError::Memory(memory));
     }
-    let component =
-        compile::load(engine, compiled).map_err(|error| InspectError::Load(format!("{error:#}")))?;
+    let component = compile::load(engine, compiled)
+        .map_err(|error| InspectError::Load(format!("{error:#}")))?;
     let interface = interface(engine, &component).ok_or(InspectError::NoHandler)?;
     candidate.description = Description::of_standard(interface);
     let loaded = Loaded::new(engine, Arc::new(candidate), compiled)
@@ -74,7 +74,10 @@ pub async fn inspect(
             return wasmtime::error::Ok(None);
         };
         let describe = guest.dunlin_function_describe();
-        store.run_concurrent(async |accessor| describe.call_describe(accessor).await).await?.map(Some)
+        store
+            .run_concurrent(async |accessor| describe.call_describe(accessor).await)
+            .await?
+            .map(Some)
     };
     match tokio::time::timeout(MAX_TIME, start).await {
         Err(_) => Err(InspectError::TooSlow),
@@ -88,9 +91,11 @@ pub async fn inspect(
 fn interface(engine: &Engine, component: &wasmtime::component::Component) -> Option<Interface> {
     let component_type = component.component_type();
     let exported = |wanted: &str| {
-        component_type.exports(&engine.wasmtime).any(|(name, item)| {
-            name.starts_with(wanted) && matches!(item.ty, ComponentItem::ComponentInstance(_))
-        })
+        component_type
+            .exports(&engine.wasmtime)
+            .any(|(name, item)| {
+                name.starts_with(wanted) && matches!(item.ty, ComponentItem::ComponentInstance(_))
+            })
     };
     if exported(&format!("{}@0.1", crate::contract::HANDLER_INTERFACE)) {
         Some(Interface::Function)

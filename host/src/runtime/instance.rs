@@ -70,7 +70,10 @@ pub(super) struct Waiting {
 impl Waiting {
     pub(super) fn new(status: Arc<Status>) -> Self {
         status.live.fetch_add(1, Ordering::Relaxed);
-        Self { status, done: false }
+        Self {
+            status,
+            done: false,
+        }
     }
 
     /// The whole answer has come.
@@ -120,8 +123,16 @@ impl Handle {
             status: status.clone(),
         };
         let driver = Box::pin(driver.run(queue));
-        runtime.spawn(Promotable { driver: Some(driver), status: status.clone(), blocking: blocking.clone() });
-        Self { jobs, status, idle_since: std::sync::Mutex::new(Instant::now()) }
+        runtime.spawn(Promotable {
+            driver: Some(driver),
+            status: status.clone(),
+            blocking: blocking.clone(),
+        });
+        Self {
+            jobs,
+            status,
+            idle_since: std::sync::Mutex::new(Instant::now()),
+        }
     }
 }
 
@@ -165,7 +176,10 @@ struct Driver {
 
 impl Driver {
     async fn run(self, queue: mpsc::UnboundedReceiver<Job>) {
-        let ended = Ended { status: &self.status, failure: Some(Failure::NoAnswer) };
+        let ended = Ended {
+            status: &self.status,
+            failure: Some(Failure::NoAnswer),
+        };
         let status = self.status.clone();
         let mut store = State::store(&self.engine, &self.loaded, status.clone());
         let result = {
@@ -188,11 +202,22 @@ impl Driver {
         store: &mut Store<State>,
         mut queue: mpsc::UnboundedReceiver<Job>,
     ) -> wasmtime::Result<()> {
-        let guest = self.loaded.exports.instantiate(store).await.map_err(|error| {
-            // Told apart from a guest's trap later.
-            if error.is::<Trap>() { error } else { error.context(InstantiationFailed) }
-        })?;
-        store.run_concurrent(async |accessor| self.serve(accessor, &guest, &mut queue).await).await?
+        let guest = self
+            .loaded
+            .exports
+            .instantiate(store)
+            .await
+            .map_err(|error| {
+                // Told apart from a guest's trap later.
+                if error.is::<Trap>() {
+                    error
+                } else {
+                    error.context(InstantiationFailed)
+                }
+            })?;
+        store
+            .run_concurrent(async |accessor| self.serve(accessor, &guest, &mut queue).await)
+            .await?
     }
 
     /// Takes jobs and carries them on, as many at once as come, until no more
@@ -251,7 +276,9 @@ impl Driver {
         if self.status.live.load(Ordering::Acquire) == 0 {
             // Nobody waits who would report it.
             let grants = &self.loaded.grants;
-            grants.logs.write(&grants.version, None, Source::Host, failure.to_string());
+            grants
+                .logs
+                .write(&grants.version, None, Source::Host, failure.to_string());
         }
         failure
     }

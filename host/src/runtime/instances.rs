@@ -53,11 +53,7 @@ struct Pool {
 
 impl Instances {
     /// No instances yet.
-    pub fn new(
-        engine: Arc<Engine>,
-        registry: Arc<Registry>,
-        lanes: &Lanes,
-    ) -> Self {
+    pub fn new(engine: Arc<Engine>, registry: Arc<Registry>, lanes: &Lanes) -> Self {
         Self {
             engine,
             registry,
@@ -86,7 +82,11 @@ impl Instances {
             pool.exclusive(&self.engine, permit.seat(), route.isolation())
         };
         handle.status.busy.fetch_add(1, Ordering::AcqRel);
-        Ok(Instance { handle, permit, on_free })
+        Ok(Instance {
+            handle,
+            permit,
+            on_free,
+        })
     }
 
     /// Loads a version, unless it is, so that its first request need not wait.
@@ -104,7 +104,9 @@ impl Instances {
             return Ok(pool.clone());
         }
         let engine = self.engine.clone();
-        let compiled = self.registry.compiled(&version.component, &engine.fingerprint());
+        let compiled = self
+            .registry
+            .compiled(&version.component, &engine.fingerprint());
         if !compiled.exists() {
             let component = self.registry.component(&version.component).ok_or_else(|| {
                 Failure::Load("its component is missing from the data directory".into())
@@ -159,7 +161,11 @@ impl Instances {
 impl Pool {
     /// An instance that is waiting and has room for one more, or a new one.
     fn shared(&self, engine: &Arc<Engine>, seat: &Seat) -> Arc<Handle> {
-        let Seat::Async { worker, handle: runtime } = seat else {
+        let Seat::Async {
+            worker,
+            handle: runtime,
+        } = seat
+        else {
             unreachable!("a route of the blocking lane is never shared");
         };
         let mut instances = lock(&self.shared[*worker]);
@@ -248,13 +254,22 @@ impl Instance {
         invocation: Arc<Invocation>,
         deadline: Instant,
     ) -> Result<http::Response<Answer>, Failure> {
-        let Self { handle, permit, on_free } = self;
+        let Self {
+            handle,
+            permit,
+            on_free,
+        } = self;
         let status = handle.status.clone();
         let (reply, outcome) = oneshot::channel();
         let route = invocation.route.id().0;
         let place = Place::new(status.clone(), invocation, on_free);
         let mut waiting = Waiting::new(status.clone());
-        let job = Job { request, route, reply, place };
+        let job = Job {
+            request,
+            route,
+            reply,
+            place,
+        };
         // Refused when the instance has just ended: then so is the reply.
         let _ = handle.jobs.send(job);
         drop(handle);

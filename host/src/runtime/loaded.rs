@@ -30,7 +30,11 @@ impl Loaded {
         let component = compile::load(engine, compiled)?;
         let exports = Exports::link(engine, &component, version.description.interface)?;
         let manifest = &version.manifest;
-        let vars = manifest.vars.iter().map(|(k, v)| (k.as_str().to_owned(), v.clone())).collect();
+        let vars = manifest
+            .vars
+            .iter()
+            .map(|(k, v)| (k.as_str().to_owned(), v.clone()))
+            .collect();
         let grants = Grants {
             version: version.id.clone(),
             vars,
@@ -39,7 +43,11 @@ impl Loaded {
             log_bytes: manifest.limits.log_output.as_bytes(),
             logs: engine.logs.clone(),
         };
-        Ok(Self { version, exports, grants: Arc::new(grants) })
+        Ok(Self {
+            version,
+            exports,
+            grants: Arc::new(grants),
+        })
     }
 
     /// Most bytes of memory that any function may be given.

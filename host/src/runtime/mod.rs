@@ -14,12 +14,14 @@ mod inspect;
 mod instance;
 mod instances;
 mod limits;
-mod pace;
 mod loaded;
+mod pace;
 mod state;
 
 pub use self::answer::Answer;
-pub use self::compile::{COMPILE_SUBCOMMAND, CompileError, compile_in_child, compile_to, limit_this_process};
+pub use self::compile::{
+    COMPILE_SUBCOMMAND, CompileError, compile_in_child, compile_to, limit_this_process,
+};
 pub use self::engine::{Engine, EngineConfig};
 pub use self::failure::{Failure, Fault};
 pub use self::inspect::{InspectError, inspect};

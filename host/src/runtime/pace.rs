@@ -6,7 +6,6 @@
 
 use crate::capabilities::Invocation;
 use crate::registry::Lane;
-use crate::telemetry::Source;
 use rustix::time::{ClockId, clock_gettime};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,11 +15,21 @@ use std::time::Duration;
 pub(super) const TICK: Duration = Duration::from_millis(1);
 
 /// CPU time that an invocation may use on the async lane.
-const ASYNC_BUDGET: Duration = Duration::from_millis(10);
+pub(super) const ASYNC_BUDGET: Duration = Duration::from_millis(10);
 
 /// Ticks that a guest computes before it goes to the back of the queue.
 const ASYNC_SLICE_TICKS: u64 = 1;
 const BLOCKING_SLICE_TICKS: u64 = 10;
+
+/// What a tick brought about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ticked {
+    /// Nothing to tell.
+    GoOn,
+    /// The invocation's route has the habit of computing: from now on it starts
+    /// on the blocking lane.
+    RouteLearned,
+}
 
 /// How one instance computes. Written by whoever polls it, read by others.
 #[derive(Debug)]
@@ -59,7 +68,11 @@ impl Pace {
 
     /// How many ticks the guest may compute now.
     pub(super) fn slice_ticks(&self) -> u64 {
-        if self.is_blocking() { BLOCKING_SLICE_TICKS } else { ASYNC_SLICE_TICKS }
+        if self.is_blocking() {
+            BLOCKING_SLICE_TICKS
+        } else {
+            ASYNC_SLICE_TICKS
+        }
     }
 
     /// The instance is about to be polled.
@@ -85,7 +98,7 @@ impl Pace {
         &self,
         invocation: Option<&Invocation>,
         limit: Duration,
-    ) -> Result<(), CpuLimitReached> {
+    ) -> Result<Ticked, CpuLimitReached> {
         self.computing.store(true, Ordering::Relaxed);
         let slice = if self.is_blocking() {
             let now_ns = thread_cpu_ns();
@@ -115,10 +128,13 @@ impl Pace {
         if used >= ASYNC_BUDGET && !self.blocking.swap(true, Ordering::Relaxed) {
             self.promote.store(true, Ordering::Relaxed);
             if let Some(invocation) = invocation {
-                learn(invocation);
+                invocation.route.used(used);
+                if invocation.route.promoted() {
+                    return Ok(Ticked::RouteLearned);
+                }
             }
         }
-        Ok(())
+        Ok(Ticked::GoOn)
     }
 
     /// Whether the instance has to be moved to the blocking lane now.
@@ -128,24 +144,6 @@ impl Pace {
 
     fn is_blocking(&self) -> bool {
         self.blocking.load(Ordering::Relaxed)
-    }
-}
-
-/// Tells the route, and its function's author when the route has a habit.
-fn learn(invocation: &Invocation) {
-    let route = &invocation.route;
-    route.used(invocation.cpu());
-    if route.promoted() {
-        let spec = route.spec();
-        tracing::warn!(
-            target: "dunlin",
-            version = %route.version().id,
-            request_id = %invocation.request_id,
-            source = ?Source::Host,
-            "`{} {}` is declared async but computes for more than {} ms: from now on it starts on \
-             the blocking lane; declare its handler `fn`",
-            spec.method, spec.path, ASYNC_BUDGET.as_millis(),
-        );
     }
 }
 

@@ -1,5 +1,6 @@
 //! The threads of both lanes.
 
+use super::admission::{Counted, Places};
 use super::permit::{LanePermit, Refused, Seat};
 use crate::registry::Lane;
 use crate::routing::Route;
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 /// How much a thread of the blocking lane steps back for the async lane
 /// (`nice`, 0 to 19): waiting requests are served first, computing ones share
@@ -28,10 +29,14 @@ pub struct LanesConfig {
     pub workers: usize,
     /// Threads of the blocking lane. Default: one per core.
     pub blocking_threads: usize,
-    /// Exclusive instances that may run at once on either lane; the rest wait.
+    /// Invocations at once, over all functions. Default 10,000.
+    pub max_invocations: usize,
+    /// Exclusive instances that may run at once on either lane. Default 1,500:
+    /// more than one function may have, fewer than the engine has room for.
     pub max_exclusive: usize,
-    /// Longest wait for an exclusive instance before the host says that it is
-    /// overloaded.
+    /// Invocations that may wait for either. Default 1,000.
+    pub max_waiting: usize,
+    /// Longest wait before the host says that it is overloaded. Default 5 s.
     pub max_wait: Duration,
 }
 
@@ -41,7 +46,9 @@ impl Default for LanesConfig {
         Self {
             workers: cores,
             blocking_threads: cores,
-            max_exclusive: 1_000,
+            max_invocations: 10_000,
+            max_exclusive: 1_500,
+            max_waiting: 1_000,
             max_wait: Duration::from_secs(5),
         }
     }
@@ -58,26 +65,11 @@ pub struct Worker {
 impl Worker {
     /// Runs `connection` on this worker, to its end.
     pub fn serve(&self, connection: impl Future<Output = ()> + Send + 'static) {
-        let count = Counted::new(self.connections.clone());
+        let count = Counted::below(self.connections.clone(), usize::MAX);
         self.handle.spawn(async move {
             connection.await;
             drop(count);
         });
-    }
-}
-
-struct Counted(Arc<AtomicUsize>);
-
-impl Counted {
-    fn new(count: Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -91,8 +83,8 @@ pub struct Lanes {
     workers: Vec<Worker>,
     /// Taken on drop: a runtime may not be dropped by waiting for its threads.
     blocking: Option<Runtime>,
-    exclusive: Arc<Semaphore>,
-    max_wait: Duration,
+    invocations: Places,
+    exclusive: Places,
 }
 
 impl Lanes {
@@ -102,7 +94,9 @@ impl Lanes {
     ///
     /// When the system refuses a thread or an event queue.
     pub fn start(config: &LanesConfig) -> io::Result<Self> {
-        let workers = (0..config.workers.max(1)).map(start_worker).collect::<io::Result<_>>()?;
+        let workers = (0..config.workers.max(1))
+            .map(start_worker)
+            .collect::<io::Result<_>>()?;
         let blocking = Builder::new_multi_thread()
             .worker_threads(config.blocking_threads.max(1))
             .thread_name_fn(numbered("dunlin-blocking"))
@@ -116,8 +110,8 @@ impl Lanes {
         Ok(Self {
             workers,
             blocking: Some(blocking),
-            exclusive: Arc::new(Semaphore::new(config.max_exclusive)),
-            max_wait: config.max_wait,
+            invocations: Places::new(config.max_invocations, config.max_waiting, config.max_wait),
+            exclusive: Places::new(config.max_exclusive, config.max_waiting, config.max_wait),
         })
     }
 
@@ -145,28 +139,35 @@ impl Lanes {
     ///
     /// # Errors
     ///
-    /// When there is no room for longer than the configured wait.
+    /// At once when the function has as many invocations as it may, or too many
+    /// wait already; when there is no room for longer than the configured wait.
     pub async fn admit(&self, route: &Route) -> Result<LanePermit, Refused> {
+        let function = Counted::below(route.running().clone(), route.max_running())
+            .ok_or(Refused::FunctionOverloaded)?;
+        let invocation = self.invocations.take().await?;
+        let exclusive = if route.is_shared() {
+            None
+        } else {
+            Some(self.exclusive.take().await?)
+        };
         let seat = match route.lane() {
             Lane::Async => {
                 let index = WORKER.get();
-                Seat::Async { worker: index, handle: self.workers[index].handle.clone() }
+                Seat::Async {
+                    worker: index,
+                    handle: self.workers[index].handle.clone(),
+                }
             }
-            Lane::Blocking => Seat::Blocking { handle: self.blocking().clone() },
+            Lane::Blocking => Seat::Blocking {
+                handle: self.blocking().clone(),
+            },
         };
-        if route.is_shared() {
-            return Ok(LanePermit { seat, exclusive: None });
-        }
-        let exclusive = self.exclusive.clone();
-        let exclusive = match exclusive.try_acquire_owned() {
-            Ok(exclusive) => exclusive,
-            // Boxed, so that the common case carries no room for the wait.
-            Err(_) => Box::pin(tokio::time::timeout(self.max_wait, self.exclusive.clone().acquire_owned()))
-                .await
-                .map_err(|_| Refused::HostOverloaded)?
-                .expect("never closed"),
-        };
-        Ok(LanePermit { seat, exclusive: Some(exclusive) })
+        Ok(LanePermit {
+            seat,
+            _function: function,
+            _invocation: invocation,
+            _exclusive: exclusive,
+        })
     }
 }
 
@@ -183,15 +184,24 @@ impl Drop for Lanes {
 }
 
 fn start_worker(index: usize) -> io::Result<Worker> {
-    let runtime = Builder::new_current_thread().event_interval(EVENT_INTERVAL).enable_all().build()?;
+    let runtime = Builder::new_current_thread()
+        .event_interval(EVENT_INTERVAL)
+        .enable_all()
+        .build()?;
     let handle = runtime.handle().clone();
     let (stop, stopped) = oneshot::channel();
-    thread::Builder::new().name(format!("dunlin-async-{index}")).spawn(move || {
-        WORKER.set(index);
-        // Ends when the lanes say so or are gone.
-        let _ = runtime.block_on(stopped);
-    })?;
-    Ok(Worker { handle, connections: Arc::default(), stop: Some(stop) })
+    thread::Builder::new()
+        .name(format!("dunlin-async-{index}"))
+        .spawn(move || {
+            WORKER.set(index);
+            // Ends when the lanes say so or are gone.
+            let _ = runtime.block_on(stopped);
+        })?;
+    Ok(Worker {
+        handle,
+        connections: Arc::default(),
+        stop: Some(stop),
+    })
 }
 
 fn numbered(name: &'static str) -> impl Fn() -> String + Send + Sync + 'static {

@@ -5,6 +5,7 @@
 //! worker, so that a call crosses no thread. The blocking lane is a loop of its
 //! own on dedicated threads of lower priority, for code that computes.
 
+mod admission;
 mod lanes;
 mod permit;
 

@@ -1,5 +1,6 @@
 //! The proof that an invocation may run, and where.
 
+use super::admission::Counted;
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
@@ -45,8 +46,9 @@ impl Seat {
 #[derive(Debug)]
 pub struct LanePermit {
     pub(super) seat: Seat,
-    #[expect(dead_code, reason = "held, not read: dropping it frees the place")]
-    pub(super) exclusive: Option<OwnedSemaphorePermit>,
+    pub(super) _function: Counted,
+    pub(super) _invocation: OwnedSemaphorePermit,
+    pub(super) _exclusive: Option<OwnedSemaphorePermit>,
 }
 
 impl LanePermit {
@@ -59,6 +61,9 @@ impl LanePermit {
 /// Why an invocation may not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Refused {
+    /// The function has as many invocations as `limits.concurrency` allows.
+    #[error("the function has as many requests as it may have at once")]
+    FunctionOverloaded,
     /// The host's fault: it has more work than it can do in time.
     #[error("the host has more work than it can do in time")]
     HostOverloaded,

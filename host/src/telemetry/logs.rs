@@ -56,7 +56,10 @@ pub struct Logs {
 
 impl Default for Logs {
     fn default() -> Self {
-        Self { rings: Mutex::default(), followers: broadcast::channel(FOLLOW_LAG).0 }
+        Self {
+            rings: Mutex::default(),
+            followers: broadcast::channel(FOLLOW_LAG).0,
+        }
     }
 }
 
@@ -71,7 +74,9 @@ impl Logs {
     ) {
         let id = request_id.map_or("-", RequestId::as_str);
         match source {
-            Source::Stdout => tracing::info!(target: "dunlin", %version, request_id = id, "{message}"),
+            Source::Stdout => {
+                tracing::info!(target: "dunlin", %version, request_id = id, "{message}")
+            }
             Source::Stderr | Source::Host => {
                 tracing::warn!(target: "dunlin", %version, request_id = id, "{message}");
             }
@@ -79,7 +84,9 @@ impl Logs {
         let line = LogLine {
             time_ms: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
+                .map_or(0, |since| {
+                    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+                }),
             function: version.function().clone(),
             version: version.number(),
             request_id: request_id.map(ToString::to_string),
@@ -104,13 +111,19 @@ impl Logs {
     ) -> (Vec<LogLine>, broadcast::Receiver<LogLine>) {
         let rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = rings.get(function).map_or_else(Vec::new, |ring| {
-            ring.iter().skip(ring.len().saturating_sub(tail)).cloned().collect()
+            ring.iter()
+                .skip(ring.len().saturating_sub(tail))
+                .cloned()
+                .collect()
         });
         (lines, self.followers.subscribe())
     }
 
     /// Forgets a function that no longer exists.
     pub fn forget(&self, function: &FunctionName) {
-        self.rings.lock().unwrap_or_else(PoisonError::into_inner).remove(function);
+        self.rings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(function);
     }
 }

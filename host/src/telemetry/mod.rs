@@ -31,8 +31,7 @@ where
         1 => "warn,dunlin=debug,dunlin_host=info",
         _ => "info,dunlin=trace,dunlin_host=debug",
     };
-    let filter =
-        EnvFilter::try_from_env("DUNLIN_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let filter = EnvFilter::try_from_env("DUNLIN_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)

@@ -62,7 +62,11 @@ mod tests {
         assert_eq!(RequestId::given_or_new(Some(&given)).as_str(), "trace-42");
 
         let long = HeaderValue::from_str(&"x".repeat(129)).unwrap();
-        for bad in [HeaderValue::from_static(""), HeaderValue::from_static("a b"), long] {
+        for bad in [
+            HeaderValue::from_static(""),
+            HeaderValue::from_static("a b"),
+            long,
+        ] {
             assert_eq!(RequestId::given_or_new(Some(&bad)).as_str().len(), 36);
         }
         assert_ne!(RequestId::given_or_new(None), RequestId::given_or_new(None));

@@ -26,7 +26,11 @@ pub(crate) fn dunlin() -> Command {
         // target/PROFILE/deps/e2e-HASH stands beside target/PROFILE/dunlin.
         let profile = test.ancestors().nth(2).expect("cargo put the test there");
         let binary = profile.join("dunlin");
-        let release = if profile.ends_with("release") { " --release" } else { "" };
+        let release = if profile.ends_with("release") {
+            " --release"
+        } else {
+            ""
+        };
         assert!(
             binary.is_file(),
             "`{}` is missing: run `cargo build{release} -p dunlin-host` first, or \

@@ -54,7 +54,10 @@ pub(crate) async fn function_folder(name: &str, manifest: &str) -> FunctionFolde
     fs::write(folder.join("guest.wasm"), component(name).await).expect("can be written");
     let manifest = format!("{manifest}\n[build]\ncomponent = \"guest.wasm\"\n");
     fs::write(folder.join("dunlin.toml"), manifest).expect("can be written");
-    FunctionFolder { path: folder, _dir: dir }
+    FunctionFolder {
+        path: folder,
+        _dir: dir,
+    }
 }
 
 /// A function's folder, removed when dropped.

@@ -56,7 +56,11 @@ impl Host {
     /// A host on the data directory of one that has ended.
     pub(crate) async fn start_on(data_dir: Arc<TempDir>, flags: &[&str]) -> Self {
         let mut command = dunlin();
-        command.arg("serve").arg("--data-dir").arg(data_dir.path()).args(flags);
+        command
+            .arg("serve")
+            .arg("--data-dir")
+            .arg(data_dir.path())
+            .args(flags);
         within("the host's start", Self::spawn(command, data_dir)).await
     }
 
@@ -65,20 +69,38 @@ impl Host {
     pub(crate) async fn spawn(mut command: Command, data_dir: Arc<TempDir>) -> Self {
         let stderr = NamedTempFile::new().expect("a temporary file");
         let mut child = command
-            .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--json"])
+            .args([
+                "--listen",
+                "127.0.0.1:0",
+                "--admin",
+                "127.0.0.1:0",
+                "--json",
+            ])
             .stderr(stderr.reopen().expect("a second handle"))
             .spawn()
             .expect("the host starts");
         let pid = child.id().expect("it was just started");
         let pid = Pid::from_raw(pid.cast_signed()).expect("is no zero");
         let mut stdout = BufReader::new(child.stdout.take().expect("is piped")).lines();
-        let line = stdout.next_line().await.expect("can be read").unwrap_or_default();
+        let line = stdout
+            .next_line()
+            .await
+            .expect("can be read")
+            .unwrap_or_default();
         let bound: serde_json::Value = line.parse().unwrap_or_else(|_| {
             let said = fs::read_to_string(stderr.path()).unwrap_or_default();
             panic!("the host did not print its addresses but {line:?}:\n{said}")
         });
-        let address = |key: &str| bound[key].as_str().expect("is a text").parse().expect("is one");
-        let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let address = |key: &str| {
+            bound[key]
+                .as_str()
+                .expect("is a text")
+                .parse()
+                .expect("is one")
+        };
+        let client = Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none());
         Self {
             listen: address("listen"),
             admin: address("admin"),
@@ -128,7 +150,11 @@ impl Host {
 
     /// Deploys `misc` so that it may fetch from `upstream`.
     pub(crate) async fn deploy_misc_for(&self, upstream: &Upstream) {
-        self.deploy("misc", &format!("[egress]\nallow = [\"{}\"]", upstream.address)).await;
+        self.deploy(
+            "misc",
+            &format!("[egress]\nallow = [\"{}\"]", upstream.address),
+        )
+        .await;
     }
 
     /// A command that talks to this host, to be given more arguments.
@@ -177,7 +203,9 @@ impl Host {
 
     /// Waits for the host's end.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
-        let status = within("the host's end", self.child.wait()).await.expect("it runs");
+        let status = within("the host's end", self.child.wait())
+            .await
+            .expect("it runs");
         self.ended.store(true, Ordering::Relaxed);
         status
     }
@@ -196,7 +224,9 @@ impl Host {
         let kib = |key: &str| -> u64 {
             let line = status.lines().find_map(|line| line.strip_prefix(key));
             let number = line.and_then(|line| line.split_whitespace().next());
-            number.and_then(|number| number.parse().ok()).expect("Linux tells it")
+            number
+                .and_then(|number| number.parse().ok())
+                .expect("Linux tells it")
         };
         (kib("VmRSS:") * 1024, kib("VmHWM:") * 1024)
     }
@@ -269,19 +299,27 @@ impl Answer {
             let response = request.send().await.expect("an answer");
             let (status, headers) = (response.status(), response.headers().clone());
             let body = response.text().await.expect("a whole answer");
-            Self { status, headers, body }
+            Self {
+                status,
+                headers,
+                body,
+            }
         })
     }
 
     /// A header field; empty when it is not there.
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().expect("is text"))
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().expect("is text"))
     }
 
     /// The body as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> serde_json::Value {
-        self.body.parse().unwrap_or_else(|_| panic!("not JSON: {self:?}"))
+        self.body
+            .parse()
+            .unwrap_or_else(|_| panic!("not JSON: {self:?}"))
     }
 
     /// Asserts a 200, and returns the body.
@@ -296,12 +334,23 @@ impl Answer {
     pub(crate) fn failed(&self, status: u16, code: &str) {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.header("dunlin-error"), code, "{self:?}");
-        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{self:?}"
+        );
         let problem = self.json();
         assert_eq!(problem["status"], status, "{problem}");
         assert_eq!(problem["code"], code, "{problem}");
-        assert_eq!(problem["request_id"], self.header("x-request-id"), "{problem}");
-        assert!(problem["title"].as_str().is_some_and(|it| !it.is_empty()), "{problem}");
+        assert_eq!(
+            problem["request_id"],
+            self.header("x-request-id"),
+            "{problem}"
+        );
+        assert!(
+            problem["title"].as_str().is_some_and(|it| !it.is_empty()),
+            "{problem}"
+        );
         // Nothing about the inside of guest or host.
         assert!(problem.get("detail").is_none(), "{problem}");
     }

@@ -23,10 +23,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// # Panics
 /// If it takes longer than [`PATIENCE`].
 #[track_caller]
-pub(crate) fn within<T>(
-    what: &str,
-    work: impl Future<Output = T>,
-) -> impl Future<Output = T> {
+pub(crate) fn within<T>(what: &str, work: impl Future<Output = T>) -> impl Future<Output = T> {
     let caller = std::panic::Location::caller();
     async move {
         match tokio::time::timeout(PATIENCE, work).await {

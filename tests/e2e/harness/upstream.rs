@@ -43,7 +43,10 @@ impl Upstream {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("is bound");
         let (sender, hanging) = watch::channel(0);
-        let state = Arc::new(State { held: Mutex::default(), hanging: sender });
+        let state = Arc::new(State {
+            held: Mutex::default(),
+            hanging: sender,
+        });
         let serving = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.expect("a connection");
@@ -57,7 +60,11 @@ impl Upstream {
                 });
             }
         });
-        Self { address, hanging, serving }
+        Self {
+            address,
+            hanging,
+            serving,
+        }
     }
 
     /// The URL of `path`.
@@ -75,7 +82,9 @@ impl Upstream {
     pub(crate) async fn hanging(&self, count: usize) {
         let mut hanging = self.hanging.clone();
         let reached = hanging.wait_for(|&now| now == count);
-        within("the number of hanging requests", reached).await.expect("the server runs");
+        within("the number of hanging requests", reached)
+            .await
+            .expect("the server runs");
     }
 }
 
@@ -85,13 +94,18 @@ impl Drop for Upstream {
     }
 }
 
-async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn answer(
+    state: Arc<State>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
     let path = request.uri().path().to_owned();
     if let Some(count) = path.strip_prefix("/held/") {
         let count = count.parse().expect("a number of requests");
         let barrier = {
             let mut held = state.held.lock().expect("nothing panics under it");
-            held.entry(count).or_insert_with(|| Arc::new(Barrier::new(count))).clone()
+            held.entry(count)
+                .or_insert_with(|| Arc::new(Barrier::new(count)))
+                .clone()
         };
         barrier.wait().await;
     }
@@ -112,7 +126,9 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
 }
 
 fn whole(text: impl Into<Bytes>) -> Body {
-    Full::new(text.into()).map_err(|never| match never {}).boxed()
+    Full::new(text.into())
+        .map_err(|never| match never {})
+        .boxed()
 }
 
 /// Counts for as long as it lives; dropped with the request's future when the

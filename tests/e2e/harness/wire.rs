@@ -29,21 +29,34 @@ impl Head {
     /// The status.
     #[track_caller]
     pub(crate) fn status(&self) -> u16 {
-        let status = self.0.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = self
+            .0
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
         status.unwrap_or_else(|| panic!("no status in {:?}", self.0))
     }
 
     /// A header field.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let mut fields = self.0.lines().skip(1).filter_map(|line| line.split_once(": "));
-        fields.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        let mut fields = self
+            .0
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split_once(": "));
+        fields
+            .find(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 }
 
 impl Wire {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = within("a connection", TcpStream::connect(address)).await;
-        Self { stream: stream.expect("a connection"), read: Vec::new() }
+        Self {
+            stream: stream.expect("a connection"),
+            read: Vec::new(),
+        }
     }
 
     /// Sends `text` as it is.
@@ -66,7 +79,11 @@ impl Wire {
     /// Reads `length` bytes.
     pub(crate) async fn exactly(&mut self, length: usize) -> Vec<u8> {
         while self.read.len() < length {
-            assert!(self.more().await, "{length} bytes wanted, got {:?}", self.shown());
+            assert!(
+                self.more().await,
+                "{length} bytes wanted, got {:?}",
+                self.shown()
+            );
         }
         self.read.drain(..length).collect()
     }
@@ -96,10 +113,18 @@ impl Wire {
 
     async fn until(&mut self, end: &[u8]) -> Vec<u8> {
         loop {
-            if let Some(at) = self.read.windows(end.len()).position(|window| window == end) {
+            if let Some(at) = self
+                .read
+                .windows(end.len())
+                .position(|window| window == end)
+            {
                 return self.read.drain(..at + end.len()).collect();
             }
-            assert!(self.more().await, "the connection ended: {:?}", self.shown());
+            assert!(
+                self.more().await,
+                "the connection ended: {:?}",
+                self.shown()
+            );
         }
     }
 
@@ -146,7 +171,9 @@ impl Http2 {
         let uri = format!("http://{}{path}", self.address);
         let request = Request::builder().method(method).uri(uri).body(body);
         self.sender.ready().await?;
-        self.sender.send_request(request.expect("is a request")).await
+        self.sender
+            .send_request(request.expect("is a request"))
+            .await
     }
 }
 

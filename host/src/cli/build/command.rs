@@ -20,9 +20,9 @@ pub(super) async fn run(
     // One stream, so that the order of the two survives.
     match command {
         BuildCommand::Shell(line) => shell.args(["-c", "exec 2>&1; eval \"$1\"", "sh", line]),
-        BuildCommand::Program(program, arguments) => {
-            shell.args(["-c", "exec \"$@\" 2>&1", "sh", program]).args(arguments)
-        }
+        BuildCommand::Program(program, arguments) => shell
+            .args(["-c", "exec \"$@\" 2>&1", "sh", program])
+            .args(arguments),
     };
     let command = match command {
         BuildCommand::Shell(line) => line.clone(),
@@ -61,7 +61,12 @@ mod tests {
         let folder = Folder::new();
         let out = folder.path("out.wasm");
         let run = async |command: &str| {
-            run(folder.root(), &BuildCommand::Shell(command.to_owned()), &out).await
+            run(
+                folder.root(),
+                &BuildCommand::Shell(command.to_owned()),
+                &out,
+            )
+            .await
         };
 
         let failed = run("echo one; echo two >&2; exit 3").await.expect_err("3");

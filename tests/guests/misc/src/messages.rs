@@ -40,7 +40,8 @@ pub(crate) async fn head_only() -> impl IntoResponse {
 /// The request's header fields, a line each.
 #[get("/headers")]
 pub(crate) async fn headers(headers: Headers) -> String {
-    let line = |(name, value): (&str, &[u8])| format!("{name}: {}\n", String::from_utf8_lossy(value));
+    let line =
+        |(name, value): (&str, &[u8])| format!("{name}: {}\n", String::from_utf8_lossy(value));
     headers.iter().map(line).collect()
 }
 

@@ -55,7 +55,10 @@ pub(crate) async fn prints_around_a_fetch(Query(errand): Query<Errand>) -> Resul
 /// Passes on what an upstream answers; what went wrong is a 500 with the text.
 #[get("/fetch")]
 pub(crate) async fn fetches(Query(errand): Query<Errand>) -> Result<Response, HttpError> {
-    let answer = dunlin::fetch::get(errand.url).header("x-from", "guest").send().await;
+    let answer = dunlin::fetch::get(errand.url)
+        .header("x-from", "guest")
+        .send()
+        .await;
     answer.map_err(|error| HttpError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
 }
 
@@ -70,5 +73,7 @@ pub(crate) async fn posts(Query(errand): Query<Errand>, body: Body) -> Result<Re
 pub(crate) async fn calls_itself(headers: Headers) -> Result<Response, Error> {
     let host = headers.get("host").unwrap_or_default();
     let prefix = headers.get("x-forwarded-prefix").unwrap_or_default();
-    Ok(dunlin::fetch::get(format!("http://{host}{prefix}/loop")).send().await?)
+    Ok(dunlin::fetch::get(format!("http://{host}{prefix}/loop"))
+        .send()
+        .await?)
 }

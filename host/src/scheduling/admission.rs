@@ -1,0 +1,100 @@
+//! Who may run now, who waits, and who is turned away.
+
+use super::permit::Refused;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Places of which there is a fixed number, with a queue that is bounded in
+/// length and in time: whoever can't be served in time is told so at once.
+#[derive(Debug)]
+pub(super) struct Places {
+    free: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
+    max_waiting: usize,
+    max_wait: Duration,
+}
+
+impl Places {
+    pub(super) fn new(places: usize, max_waiting: usize, max_wait: Duration) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(places)),
+            waiting: Arc::default(),
+            max_waiting,
+            max_wait,
+        }
+    }
+
+    /// A place, at once or in turn.
+    pub(super) async fn take(&self) -> Result<OwnedSemaphorePermit, Refused> {
+        match self.free.clone().try_acquire_owned() {
+            Ok(place) => Ok(place),
+            // Boxed, so that the common case carries no room for the wait.
+            Err(_) => Box::pin(self.wait()).await,
+        }
+    }
+
+    async fn wait(&self) -> Result<OwnedSemaphorePermit, Refused> {
+        let _waiting = Counted::below(self.waiting.clone(), self.max_waiting)
+            .ok_or(Refused::HostOverloaded)?;
+        tokio::time::timeout(self.max_wait, self.free.clone().acquire_owned())
+            .await
+            .map_err(|_| Refused::HostOverloaded)
+            .map(|place| place.expect("never closed"))
+    }
+}
+
+/// One of a number that is kept below a limit, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    pub(super) fn below(count: Arc<AtomicUsize>, limit: usize) -> Option<Self> {
+        if count.fetch_add(1, Ordering::Relaxed) >= limit {
+            count.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(Self(count))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_queue_is_bounded_in_length_and_time() {
+        let places = Arc::new(Places::new(1, 1, Duration::from_secs(60)));
+        let held = places.take().await.unwrap();
+        let queued = tokio::spawn({
+            let places = places.clone();
+            async move { places.take().await.map(drop) }
+        });
+        while places.waiting.load(Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(places.take().await.unwrap_err(), Refused::HostOverloaded);
+        drop(held);
+        assert_eq!(queued.await.unwrap(), Ok(()));
+
+        let impatient = Places::new(0, 1, Duration::ZERO);
+        assert_eq!(impatient.take().await.unwrap_err(), Refused::HostOverloaded);
+        assert_eq!(impatient.waiting.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_count_stays_below_its_limit() {
+        let count = Arc::new(AtomicUsize::new(0));
+        let first = Counted::below(count.clone(), 1).unwrap();
+        assert!(Counted::below(count.clone(), 1).is_none());
+        drop(first);
+        assert!(Counted::below(count, 1).is_some());
+    }
+}
