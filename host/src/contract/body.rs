@@ -50,6 +50,14 @@ impl Body {
         Self::Stream(body.map_err(Into::into).boxed_unsync())
     }
 
+    /// The same body for a second reader, if it is in memory.
+    pub fn try_clone(&self) -> Option<Self> {
+        match self {
+            Self::Whole(bytes) => Some(Self::Whole(bytes.clone())),
+            Self::Stream(_) => None,
+        }
+    }
+
     /// The body as `wasi:http` takes it.
     pub fn into_stream(self) -> StreamBody {
         match self {

@@ -29,17 +29,17 @@ pub enum InvalidMessage {
 /// When the store has no room for another stream.
 pub fn request_to_guest(
     store: impl AsContextMut,
-    request: http::Request<Body>,
+    head: &http::request::Parts,
+    body: Body,
 ) -> wasmtime::Result<types::Request> {
-    let (parts, body) = request.into_parts();
     Ok(types::Request {
-        method: parts.method.as_str().to_owned(),
-        target: parts
+        method: head.method.as_str().to_owned(),
+        target: head
             .uri
             .path_and_query()
             .map_or("/", |target| target.as_str())
             .to_owned(),
-        headers: fields::to_guest(&parts.headers),
+        headers: fields::to_guest(&head.headers),
         body: body.into_guest(store)?,
     })
 }

@@ -85,7 +85,6 @@ async fn try_serve(
                 .header_read_timeout(header_timeout)
                 .max_buf_size(MAX_HEAD)
                 .max_headers(MAX_FIELDS)
-                .pipeline_flush(true)
                 .serve_connection(TokioIo::new(stream), service)
         );
     }

@@ -66,7 +66,7 @@ impl GatewayError {
             Self::Route(RouteError::MethodNotAllowed { .. }) => "method-not-allowed",
             Self::Refused(Refused::FunctionOverloaded) => "function-overloaded",
             Self::Refused(Refused::HostOverloaded) => "host-overloaded",
-            Self::Failed(failure) => match failure {
+            Self::Failed(failure) => match failure.cause() {
                 Failure::Trap(_) => "guest-trap",
                 Failure::OutOfMemory => "out-of-memory",
                 Failure::InvalidResponse(_) | Failure::Refused(_) | Failure::NoAnswer => {
@@ -75,7 +75,7 @@ impl GatewayError {
                 Failure::CpuLimit => "cpu-limit",
                 Failure::Deadline => "deadline",
                 Failure::NoRoom(_) => "host-overloaded",
-                Failure::Load(_) => "load-failed",
+                Failure::Load(_) | Failure::Together(_) => "load-failed",
             },
             Self::BodyTooLarge(_) => "body-too-large",
             Self::BodyTooSlow => "body-too-slow",
@@ -93,7 +93,7 @@ impl GatewayError {
             Self::Route(RouteError::MethodNotAllowed { .. }) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Refused(Refused::FunctionOverloaded) => StatusCode::TOO_MANY_REQUESTS,
             Self::Refused(Refused::HostOverloaded) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Failed(failure) => match failure {
+            Self::Failed(failure) => match failure.cause() {
                 Failure::CpuLimit | Failure::Deadline => StatusCode::GATEWAY_TIMEOUT,
                 Failure::NoRoom(_) => StatusCode::SERVICE_UNAVAILABLE,
                 Failure::Load(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -109,7 +109,7 @@ impl GatewayError {
     /// What the caller is told: nothing that the guest or the host said inside.
     fn title(&self) -> String {
         match self {
-            Self::Failed(failure) => match failure {
+            Self::Failed(failure) => match failure.cause() {
                 Failure::Trap(_) => "the function crashed".to_owned(),
                 Failure::OutOfMemory => "the function ran out of memory".to_owned(),
                 Failure::InvalidResponse(_) | Failure::Refused(_) | Failure::NoAnswer => {
@@ -118,7 +118,9 @@ impl GatewayError {
                 Failure::CpuLimit => "the function computed for too long".to_owned(),
                 Failure::Deadline => "the function did not answer in time".to_owned(),
                 Failure::NoRoom(_) => Refused::HostOverloaded.to_string(),
-                Failure::Load(_) => "the function cannot be loaded".to_owned(),
+                Failure::Load(_) | Failure::Together(_) => {
+                    "the function cannot be loaded".to_owned()
+                }
             },
             other => other.to_string(),
         }

@@ -8,6 +8,7 @@ use crate::routing::Route;
 use crate::telemetry::RequestId;
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
+use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, Request};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -31,8 +32,24 @@ const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix
 
 /// A request as the function gets it.
 pub(super) struct Inbound {
-    pub(super) request: Request<Body>,
+    pub(super) head: Arc<Parts>,
+    pub(super) body: Body,
     pub(super) meter: Meter,
+}
+
+impl Inbound {
+    /// The same request, if it may be handed to a function twice: idempotent by
+    /// RFC 9110, section 9.2.2, and still in the host's hands.
+    pub(super) fn to_repeat(&self) -> Option<Self> {
+        if !self.head.method.is_idempotent() {
+            return None;
+        }
+        Some(Self {
+            head: self.head.clone(),
+            body: self.body.try_clone()?,
+            meter: self.meter.clone(),
+        })
+    }
 }
 
 /// The host that a request is for: HTTP/2 says so in the target.
@@ -88,7 +105,8 @@ pub(super) async fn prepare(
     );
     parts.uri = inner_uri(route, &parts.uri, authority)?;
     Ok(Inbound {
-        request: Request::from_parts(parts, body),
+        head: Arc::new(parts),
+        body,
         meter,
     })
 }

@@ -1,11 +1,11 @@
 //! The path of a request through the host.
 
 use super::error::{Detail, GatewayError};
-use super::inbound;
+use super::inbound::{self, Inbound};
 use crate::capabilities::Invocation;
 use crate::capabilities::egress::Hops;
 use crate::routing::{Route, Table};
-use crate::runtime::{Answer, Instances};
+use crate::runtime::{Answer, Failure, Instances};
 use crate::scheduling::Lanes;
 use crate::telemetry::{Logs, RequestId, Source};
 use http::{HeaderValue, Request, Response, header};
@@ -110,11 +110,29 @@ impl Gateway {
         let limits = &route.version().manifest.limits;
         let deadline = Instant::now() + limits.deadline.as_duration();
         let inbound = inbound::prepare(request, route, peer, id, limits, deadline).await?;
+        let invocation = Arc::new(Invocation::new(id.clone(), hops, route.clone()));
+
         let permit = self.lanes.admit(route).await?; // when, and on which lane
         let instance = self.instances.take(route, permit).await?;
-        let invocation = Arc::new(Invocation::new(id.clone(), hops, route.clone()));
-        let response = instance.call(inbound.request, invocation, deadline).await; // guest code, limited
-        if inbound.meter.is_exceeded() {
+        let again = inbound.to_repeat();
+        let Inbound { head, body, meter } = inbound;
+        let response = match (
+            instance
+                .call(head, body, invocation.clone(), deadline)
+                .await,
+            again,
+        ) {
+            (Err(Failure::Together(_)), Some(Inbound { head, body, .. })) => {
+                // Perhaps a bystander. Once more, alone: whoever is to blame
+                // fails again and takes nobody along.
+                let alone = route.alone();
+                let permit = self.lanes.admit(&alone).await?;
+                let instance = self.instances.take(&alone, permit).await?;
+                instance.call(head, body, invocation, deadline).await
+            }
+            (response, _) => response, // guest code ran, limited
+        };
+        if meter.is_exceeded() {
             return Err(GatewayError::BodyTooLarge(limits.request_body));
         }
         Ok(response?)

@@ -112,6 +112,14 @@ impl Route {
         self.isolation
     }
 
+    /// The same route in an instance that no other invocation shares.
+    pub fn alone(&self) -> Self {
+        Self {
+            isolation: Isolation::Serial,
+            ..self.clone()
+        }
+    }
+
     /// Whether many invocations share the instance.
     pub fn is_shared(&self) -> bool {
         self.isolation == Isolation::Shared

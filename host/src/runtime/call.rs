@@ -5,8 +5,9 @@ use super::instance::Status;
 use super::loaded::Guest;
 use super::state::State;
 use crate::capabilities::Invocation;
-use crate::contract::{Body, Function, request_to_guest, response_from_guest};
+use crate::contract::{Body, Function, StreamBody, request_to_guest, response_from_guest};
 use bytes::Bytes;
+use http::request::Parts;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -27,10 +28,18 @@ pub(super) type Outcome = Result<http::Response<Body>, Failure>;
 /// One request for an instance.
 #[derive(Debug)]
 pub(super) struct Job {
-    pub(super) request: http::Request<Body>,
+    pub(super) head: Arc<Parts>,
+    pub(super) body: Body,
     pub(super) route: u32,
     pub(super) reply: oneshot::Sender<Outcome>,
     pub(super) place: Place,
+}
+
+impl Job {
+    /// The request as `wasi:http` takes it.
+    fn standard(head: Arc<Parts>, body: Body) -> http::Request<StreamBody> {
+        http::Request::from_parts(Arc::unwrap_or_clone(head), body.into_stream())
+    }
 }
 
 /// An invocation's place in an instance: kept by all that still works for it,
@@ -107,14 +116,15 @@ async fn call_function(
     job: Job,
 ) -> wasmtime::Result<()> {
     let Job {
-        request,
+        head,
+        body,
         route,
         reply,
         place,
     } = job;
     let handle = guest.dunlin_function_handler().func_handle();
     let call = accessor.with(|mut access| {
-        let request = request_to_guest(&mut access, request)?;
+        let request = request_to_guest(&mut access, &head, body)?;
         let call = handle.start_call_concurrent(&mut access, (route, request))?;
         access.get().context.begin(call.task(), &place.1);
         wasmtime::error::Ok(call)
@@ -139,15 +149,17 @@ async fn call_wasi_http_03(
     job: Job,
 ) -> wasmtime::Result<()> {
     let Job {
-        request,
+        head,
+        body,
         reply,
         place,
         ..
     } = job;
+    let request = Job::standard(head, body);
     let handle = guest.wasi_http_handler().func_handle();
     let (call, sent) = accessor.with(|mut access| {
         let view = access.get().http();
-        let (request, sent) = p3::Request::from_http(view.hooks, request.map(Body::into_stream));
+        let (request, sent) = p3::Request::from_http(view.hooks, request);
         // Boxed, it borrows nothing, whatever its type says.
         let sent: Sent = Box::pin(sent);
         let request = view.table.push(request)?;
@@ -174,11 +186,13 @@ async fn call_wasi_http_02(
     job: Job,
 ) -> wasmtime::Result<()> {
     let Job {
-        request,
+        head,
+        body,
         reply,
         place,
         ..
     } = job;
+    let request = Job::standard(head, body);
     let handle = guest.wasi_http_incoming_handler().func_handle();
     // The guest answers through a callback, early, late or never.
     let reply = Arc::new(Mutex::new(Some(reply)));
@@ -195,7 +209,7 @@ async fn call_wasi_http_02(
     };
     let call = accessor.with(|mut access| {
         let mut view = access.get().http();
-        let request = view.new_incoming_request(Scheme::Http, request.map(Body::into_stream))?;
+        let request = view.new_incoming_request(Scheme::Http, request)?;
         let answer = answer.clone();
         let out = view.new_response_outparam_from_callback(move |result| {
             answer(match result {

@@ -34,6 +34,10 @@ pub enum Failure {
     /// The CPU time of the invocation is over.
     #[error("the function used more CPU time than `limits.cpu` allows")]
     CpuLimit,
+    /// The instance is gone with all that it did at once: this invocation may
+    /// have been the cause, or a bystander.
+    #[error("{0}; several requests were in the instance")]
+    Together(Arc<Failure>),
     /// The wall time of the invocation is over.
     #[error("the function did not answer within `limits.deadline`")]
     Deadline,
@@ -50,7 +54,16 @@ impl Failure {
     pub fn fault(&self) -> Fault {
         match self {
             Self::NoRoom(_) | Self::Load(_) => Fault::Host,
+            Self::Together(cause) => cause.fault(),
             _ => Fault::Guest,
+        }
+    }
+
+    /// The failure itself, whoever caused it.
+    pub fn cause(&self) -> &Self {
+        match self {
+            Self::Together(cause) => cause,
+            other => other,
         }
     }
 

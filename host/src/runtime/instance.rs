@@ -17,7 +17,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 use tokio::sync::{Notify, SetOnce, mpsc};
 use wasmtime::component::Accessor;
-use wasmtime::{AsContextMut as _, Store, Trap};
+use wasmtime::{AsContextMut as _, PoolConcurrencyLimitError, Store, Trap};
 
 /// What others may know of an instance.
 #[derive(Debug)]
@@ -268,19 +268,25 @@ impl Driver {
             Failure::OutOfMemory
         } else if error.is::<CpuLimitReached>() {
             Failure::CpuLimit
-        } else if error.is::<InstantiationFailed>() {
+        } else if error.is::<PoolConcurrencyLimitError>() {
             Failure::NoRoom(format!("{error:#}").into())
+        } else if error.is::<InstantiationFailed>() {
+            Failure::Load(format!("{error:#}").into())
         } else {
             Failure::trap(&error)
         };
-        if self.status.live.load(Ordering::Acquire) == 0 {
-            // Nobody waits who would report it.
-            let grants = &self.loaded.grants;
-            grants
-                .logs
-                .write(&grants.version, None, Source::Host, failure.to_string());
+        match self.status.live.load(Ordering::Acquire) {
+            0 => {
+                // Nobody waits who would report it.
+                let grants = &self.loaded.grants;
+                grants
+                    .logs
+                    .write(&grants.version, None, Source::Host, failure.to_string());
+                failure
+            }
+            1 => failure,
+            _ => Failure::Together(Arc::new(failure)),
         }
-        failure
     }
 }
 

@@ -14,6 +14,7 @@ use crate::registry::{Isolation, Lane, Registry, Version};
 use crate::routing::Route;
 use crate::scheduling::{LanePermit, Lanes, Seat};
 use arc_swap::ArcSwap;
+use http::request::Parts;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -250,7 +251,8 @@ impl Instance {
     /// When the guest or the host fails before the answer's head.
     pub async fn call(
         self,
-        request: http::Request<Body>,
+        head: Arc<Parts>,
+        body: Body,
         invocation: Arc<Invocation>,
         deadline: Instant,
     ) -> Result<http::Response<Answer>, Failure> {
@@ -265,7 +267,8 @@ impl Instance {
         let place = Place::new(status.clone(), invocation, on_free);
         let mut waiting = Waiting::new(status.clone());
         let job = Job {
-            request,
+            head,
+            body,
             route,
             reply,
             place,

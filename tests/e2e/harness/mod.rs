@@ -16,7 +16,7 @@ pub(crate) use self::wire::{Http2, Wire, piecewise};
 
 /// Longest wait for anything at all: far more than it ever takes, so that only
 /// what never happens fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits for `work`.
 ///
