@@ -59,7 +59,13 @@ impl Headers {
             b'\r' | b'\n' | b':' => 0,
             byte => byte.to_ascii_lowercase(),
         };
-        let in_value = |byte: u8| if matches!(byte, b'\r' | b'\n') { 0 } else { byte };
+        let in_value = |byte: u8| {
+            if matches!(byte, b'\r' | b'\n') {
+                0
+            } else {
+                byte
+            }
+        };
         self.0.reserve(name.len() + value.len() + 4);
         self.0.extend(name.bytes().map(in_name));
         self.0.extend_from_slice(b": ");

@@ -1,6 +1,11 @@
 //! The `dunlin` command where it needs no function: mistakes, and how they are
 //! told. (What it does with functions is tested in `tests/e2e`.)
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, outside of test functions"
+)]
+
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;

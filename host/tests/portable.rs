@@ -1,6 +1,11 @@
 //! Components made with the SDK run on hosts that know nothing of Dunlin: here
 //! the one of wasmtime itself, with WASI linked and nothing else.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, outside of test functions"
+)]
+
 use std::path::Path;
 use std::pin::Pin;
 use std::process::Command;

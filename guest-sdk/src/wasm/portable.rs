@@ -26,7 +26,9 @@ fn lift(request: WasiRequest) -> Request {
         None => "/".to_owned(),
     };
     let fields = request.get_headers().copy_all();
-    let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
+    let fields = fields
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_slice()));
     let headers = fields.collect();
     // Dropping the writer says that the request was handled without an error.
     let (_, handled) = wit_future::new(|| Ok(()));

@@ -27,6 +27,10 @@ const RESERVED_FILES: u64 = 512;
 /// How often instances that nobody uses are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 
+/// Longest wait for the event loops to let go of what they run: a few ticks,
+/// unless the machine is very busy.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Longest wait for a request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -43,8 +47,7 @@ pub(super) struct Host {
     admin: JoinHandle<std::io::Result<()>>,
     sweeping: JoinHandle<()>,
     drain_timeout: Duration,
-    /// The lanes end with the host, after all that runs on them.
-    _lanes: Arc<Lanes>,
+    lanes: Arc<Lanes>,
 }
 
 /// Where a host can be reached.
@@ -146,7 +149,7 @@ impl Host {
                 }
             }),
             drain_timeout: args.drain_timeout,
-            _lanes: lanes,
+            lanes,
         })
     }
 
@@ -171,6 +174,11 @@ impl Host {
             }
             () = stop.recv() => output.warn("second signal: what still ran was ended"),
         }
+        // Before the control loop ends, on which outgoing requests run: no
+        // function sees its calls fail because the host stops.
+        let lanes = self.lanes;
+        let stopped = tokio::task::spawn_blocking(move || lanes.stop());
+        let _ = tokio::time::timeout(STOP_TIMEOUT, stopped).await;
         self.admin.abort();
         self.sweeping.abort();
     }

@@ -22,20 +22,30 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
         )
 }
 
+/// Room for what the host adds to a request, in bytes.
+const ADDED: usize = 192;
+
 /// Writes fields for a guest, without those of the connection.
 pub(super) fn to_guest(headers: &HeaderMap) -> types::Headers {
-    let fields = || headers.iter().filter(|(name, _)| !is_hop_by_hop(name));
-    let size = fields()
+    let size = headers
+        .iter()
         .map(|(name, value)| name.as_str().len() + value.len() + 4)
-        .sum();
-    let mut section = Vec::with_capacity(size);
-    for (name, value) in fields() {
-        section.extend_from_slice(name.as_str().as_bytes());
-        section.extend_from_slice(b": ");
-        section.extend_from_slice(value.as_bytes());
-        section.extend_from_slice(b"\r\n");
+        .sum::<usize>();
+    let mut section = Vec::with_capacity(size + ADDED);
+    for (name, value) in headers {
+        if !is_hop_by_hop(name) {
+            push(&mut section, name, value);
+        }
     }
     section
+}
+
+/// Writes one field.
+pub(super) fn push(section: &mut types::Headers, name: &HeaderName, value: &HeaderValue) {
+    section.extend_from_slice(name.as_str().as_bytes());
+    section.extend_from_slice(b": ");
+    section.extend_from_slice(value.as_bytes());
+    section.extend_from_slice(b"\r\n");
 }
 
 /// Reads a guest's fields, without those of the connection.

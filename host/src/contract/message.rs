@@ -1,6 +1,6 @@
 //! Requests and responses on their way between HTTP and a guest.
 
-use super::{Body, fields, types};
+use super::{Body, Head, fields, types};
 use http::{Method, StatusCode, Uri, header};
 use thiserror::Error;
 use wasmtime::AsContextMut;
@@ -29,17 +29,17 @@ pub enum InvalidMessage {
 /// When the store has no room for another stream.
 pub fn request_to_guest(
     store: impl AsContextMut,
-    head: &http::request::Parts,
+    head: &Head,
     body: Body,
 ) -> wasmtime::Result<types::Request> {
+    let mut headers = fields::to_guest(&head.parts.headers);
+    for (name, value) in &head.added {
+        fields::push(&mut headers, name, value);
+    }
     Ok(types::Request {
-        method: head.method.as_str().to_owned(),
-        target: head
-            .uri
-            .path_and_query()
-            .map_or("/", |target| target.as_str())
-            .to_owned(),
-        headers: fields::to_guest(&head.headers),
+        method: head.parts.method.as_str().to_owned(),
+        target: head.target().into_owned(),
+        headers,
         body: body.into_guest(store)?,
     })
 }

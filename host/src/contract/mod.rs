@@ -6,6 +6,7 @@
 
 mod body;
 mod fields;
+mod head;
 mod message;
 
 #[expect(missing_docs, reason = "generated; the WIT file documents each item")]
@@ -23,6 +24,7 @@ pub use self::body::{Body, BodyError, StreamBody};
 pub use self::generated::dunlin::function::{fetch, types};
 pub use self::generated::exports::dunlin::function::handler;
 pub use self::generated::{Function, FunctionPre};
+pub use self::head::Head;
 pub use self::message::{
     InvalidMessage, request_from_guest, request_to_guest, response_from_guest, response_to_guest,
 };

@@ -47,8 +47,10 @@ async fn try_serve(
     let stream = TcpStream::from_std(stream)?;
     let header_timeout = gateway.config.header_timeout;
     let is_http2 = tokio::select! {
-        () = gateway.draining.cancelled() => return Ok(()),
+        biased;
+        // First: a request that is here is answered, even when the host stops.
         preface = tokio::time::timeout(header_timeout, has_http2_preface(&stream)) => preface??,
+        () = gateway.draining.cancelled() => return Ok(()),
     };
 
     let draining = gateway.draining.clone();

@@ -2,19 +2,17 @@
 
 use super::error::GatewayError;
 use super::request::content_length;
-use crate::contract::{Body, BodyError};
+use crate::contract::{Body, BodyError, Head};
 use crate::registry::{Interface, Limits};
 use crate::routing::Route;
 use crate::telemetry::RequestId;
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
-use http::request::Parts;
-use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+use http::uri::Authority;
 use http::{HeaderMap, Request};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +30,7 @@ const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix
 
 /// A request as the function gets it.
 pub(super) struct Inbound {
-    pub(super) head: Arc<Parts>,
+    pub(super) head: Arc<Head>,
     pub(super) body: Body,
     pub(super) meter: Meter,
 }
@@ -41,7 +39,7 @@ impl Inbound {
     /// The same request, if it may be handed to a function twice: idempotent by
     /// RFC 9110, section 9.2.2, and still in the host's hands.
     pub(super) fn to_repeat(&self) -> Option<Self> {
-        if !self.head.method.is_idempotent() {
+        if !self.head.parts.method.is_idempotent() {
             return None;
         }
         Some(Self {
@@ -53,14 +51,13 @@ impl Inbound {
 }
 
 /// The host that a request is for: HTTP/2 says so in the target.
-pub(super) fn host<B>(request: &Request<B>) -> Option<Cow<'_, str>> {
+pub(super) fn host<B>(request: &Request<B>) -> Option<&str> {
     let header = || request.headers().get(header::HOST)?.to_str().ok();
     request
         .uri()
         .authority()
         .map(Authority::as_str)
         .or_else(header)
-        .map(Cow::Borrowed)
 }
 
 /// Turns a request into what the function sees: its path below the mount, the
@@ -79,8 +76,14 @@ pub(super) async fn prepare(
     if length.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
-    let authority = host(&request).map(Cow::into_owned);
     let (mut parts, body) = request.into_parts();
+    if let Some(authority) = parts.uri.authority()
+        && !parts.headers.contains_key(header::HOST)
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        // HTTP/2 has no such field; functions expect one.
+        parts.headers.insert(header::HOST, host);
+    }
     let meter = Meter::default();
     let body = if body.is_end_stream() {
         Body::EMPTY
@@ -96,30 +99,39 @@ pub(super) async fn prepare(
             meter: meter.clone(),
         })
     };
-    stamp(
-        &mut parts.headers,
-        route.prefix(&parts.uri),
-        peer,
-        id,
-        authority.as_deref(),
-    );
-    parts.uri = inner_uri(route, &parts.uri, authority)?;
+    let authority = match (
+        route.version().description.interface,
+        parts.headers.get(header::HOST),
+    ) {
+        (Interface::Function, _) | (_, None) => None,
+        (_, Some(host)) => {
+            Some(Authority::try_from(host.as_bytes()).map_err(|_| GatewayError::BadHost)?)
+        }
+    };
+    let prefix = route.prefix(&parts.uri);
+    let added = stamp(&mut parts.headers, prefix, peer, id);
     Ok(Inbound {
-        head: Arc::new(parts),
+        head: Arc::new(Head {
+            mount_len: prefix.len(),
+            parts,
+            added,
+            authority,
+        }),
         body,
         meter,
     })
 }
 
-/// Replaces what the caller may claim about itself by what the host knows.
+/// Takes out what callers may not claim about themselves; returns what the host
+/// knows instead.
 fn stamp(
     headers: &mut HeaderMap,
     prefix: &str,
     peer: HeaderValue,
     id: &RequestId,
-    authority: Option<&str>,
-) {
-    const CLAIMED: [HeaderName; 5] = [
+) -> Vec<(HeaderName, HeaderValue)> {
+    const CLAIMED: [HeaderName; 6] = [
+        RequestId::HEADER,
         FORWARDED_FOR,
         FORWARDED_HOST,
         FORWARDED_PROTO,
@@ -131,40 +143,16 @@ fn stamp(
             headers.remove(claimed);
         }
     }
-    headers.insert(RequestId::HEADER, id.as_header().clone());
-    headers.insert(FORWARDED_FOR, peer);
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+    let mut added = Vec::with_capacity(4);
+    added.push((RequestId::HEADER, id.as_header().clone()));
+    added.push((FORWARDED_FOR, peer));
+    added.push((FORWARDED_PROTO, HeaderValue::from_static("http")));
     if !prefix.is_empty()
         && let Ok(prefix) = HeaderValue::from_str(prefix)
     {
-        headers.insert(FORWARDED_PREFIX, prefix);
+        added.push((FORWARDED_PREFIX, prefix));
     }
-    // HTTP/2 has no such field; functions expect one.
-    if !headers.contains_key(header::HOST)
-        && let Some(Ok(host)) = authority.map(HeaderValue::from_str)
-    {
-        headers.insert(header::HOST, host);
-    }
-}
-
-/// The target below the mount; standard components also want to be told the
-/// scheme and authority.
-fn inner_uri(route: &Route, uri: &Uri, authority: Option<String>) -> Result<Uri, GatewayError> {
-    let target = route.target(uri);
-    let target = match target.as_bytes().first() {
-        Some(b'/') => PathAndQuery::try_from(target),
-        _ => PathAndQuery::try_from(format!("/{target}")),
-    };
-    let target = target.expect("what is left of a valid target is one");
-    let mut parts = http::uri::Parts::default();
-    parts.path_and_query = Some(target);
-    if route.version().description.interface != Interface::Function
-        && let Some(authority) = authority
-    {
-        parts.authority = Some(authority.parse().map_err(|_| GatewayError::BadHost)?);
-        parts.scheme = Some(Scheme::HTTP);
-    }
-    Ok(Uri::from_parts(parts).expect("scheme and authority stand together or not at all"))
+    added
 }
 
 /// Tells whether a body grew beyond its limit.

@@ -2,13 +2,14 @@
 
 use super::connection;
 use super::request::Gateway;
+use futures::FutureExt as _;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 /// Connections that the system keeps while all permits are out.
@@ -109,23 +110,29 @@ impl Listener {
     pub async fn serve(self, gateway: Arc<Gateway>) {
         let permits = Arc::new(Semaphore::new(gateway.config.max_connections));
         let connections = TaskTracker::new();
+        let start = |permit: OwnedSemaphorePermit, (stream, peer)| {
+            let connection = connection::serve(stream, peer, gateway.clone());
+            let connection = connections.track_future(async move {
+                connection.await;
+                drop(permit);
+            });
+            gateway.lanes.least_connected().serve(connection);
+        };
         loop {
             let next = async {
                 let permit = permits.clone().acquire_owned().await;
                 (permit.expect("never closed"), self.accept().await)
             };
-            let (permit, (stream, peer)) = tokio::select! {
+            tokio::select! {
                 () = gateway.draining.cancelled() => break,
-                next = next => next,
-            };
-            let connection = connection::serve(stream, peer, gateway.clone());
-            gateway
-                .lanes
-                .least_connected()
-                .serve(connections.track_future(async move {
-                    connection.await;
-                    drop(permit);
-                }));
+                (permit, accepted) = next => start(permit, accepted),
+            }
+        }
+        // Whoever has connected already may have sent a request.
+        while let Ok(permit) = permits.clone().try_acquire_owned()
+            && let Some(accepted) = self.accept().now_or_never()
+        {
+            start(permit, accepted);
         }
         drop(self);
         connections.close();

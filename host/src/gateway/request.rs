@@ -92,7 +92,7 @@ impl Gateway {
         let host = inbound::host(&request);
         let route = self
             .routes
-            .resolve(host.as_deref(), request.method().as_str(), request.uri()) // who answers
+            .resolve(host, request.method().as_str(), request.uri()) // who answers
             .map_err(|error| (error.into(), None))?;
         self.invoke(request, peer, id, hops, &route)
             .await

@@ -5,9 +5,8 @@ use super::instance::Status;
 use super::loaded::Guest;
 use super::state::State;
 use crate::capabilities::Invocation;
-use crate::contract::{Body, Function, StreamBody, request_to_guest, response_from_guest};
+use crate::contract::{Body, Function, Head, request_to_guest, response_from_guest};
 use bytes::Bytes;
-use http::request::Parts;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -28,18 +27,11 @@ pub(super) type Outcome = Result<http::Response<Body>, Failure>;
 /// One request for an instance.
 #[derive(Debug)]
 pub(super) struct Job {
-    pub(super) head: Arc<Parts>,
+    pub(super) head: Arc<Head>,
     pub(super) body: Body,
     pub(super) route: u32,
     pub(super) reply: oneshot::Sender<Outcome>,
     pub(super) place: Place,
-}
-
-impl Job {
-    /// The request as `wasi:http` takes it.
-    fn standard(head: Arc<Parts>, body: Body) -> http::Request<StreamBody> {
-        http::Request::from_parts(Arc::unwrap_or_clone(head), body.into_stream())
-    }
 }
 
 /// An invocation's place in an instance: kept by all that still works for it,
@@ -155,7 +147,7 @@ async fn call_wasi_http_03(
         place,
         ..
     } = job;
-    let request = Job::standard(head, body);
+    let request = Arc::unwrap_or_clone(head).into_standard(body);
     let handle = guest.wasi_http_handler().func_handle();
     let (call, sent) = accessor.with(|mut access| {
         let view = access.get().http();
@@ -192,7 +184,7 @@ async fn call_wasi_http_02(
         place,
         ..
     } = job;
-    let request = Job::standard(head, body);
+    let request = Arc::unwrap_or_clone(head).into_standard(body);
     let handle = guest.wasi_http_incoming_handler().func_handle();
     // The guest answers through a callback, early, late or never.
     let reply = Arc::new(Mutex::new(Some(reply)));

@@ -8,13 +8,12 @@ use super::failure::Failure;
 use super::instance::{Handle, Waiting};
 use super::loaded::Loaded;
 use crate::capabilities::Invocation;
-use crate::contract::Body;
+use crate::contract::{Body, Head};
 use crate::names::VersionId;
 use crate::registry::{Isolation, Lane, Registry, Version};
 use crate::routing::Route;
 use crate::scheduling::{LanePermit, Lanes, Seat};
 use arc_swap::ArcSwap;
-use http::request::Parts;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -251,7 +250,7 @@ impl Instance {
     /// When the guest or the host fails before the answer's head.
     pub async fn call(
         self,
-        head: Arc<Parts>,
+        head: Arc<Head>,
         body: Body,
         invocation: Arc<Invocation>,
         deadline: Instant,

@@ -6,8 +6,8 @@ use crate::registry::Lane;
 use crate::routing::Route;
 use std::cell::Cell;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -59,7 +59,7 @@ impl Default for LanesConfig {
 pub struct Worker {
     handle: Handle,
     connections: Arc<AtomicUsize>,
-    stop: Option<oneshot::Sender<()>>,
+    stop: Mutex<Option<(oneshot::Sender<()>, thread::JoinHandle<()>)>>,
 }
 
 impl Worker {
@@ -81,8 +81,9 @@ thread_local! {
 #[derive(Debug)]
 pub struct Lanes {
     workers: Vec<Worker>,
-    /// Taken on drop: a runtime may not be dropped by waiting for its threads.
-    blocking: Option<Runtime>,
+    blocking: Handle,
+    /// Taken to stop: a runtime may not be dropped by waiting for its threads.
+    blocking_runtime: Mutex<Option<Runtime>>,
     invocations: Places,
     exclusive: Places,
 }
@@ -109,7 +110,8 @@ impl Lanes {
             .build()?;
         Ok(Self {
             workers,
-            blocking: Some(blocking),
+            blocking: blocking.handle().clone(),
+            blocking_runtime: Mutex::new(Some(blocking)),
             invocations: Places::new(config.max_invocations, config.max_waiting, config.max_wait),
             exclusive: Places::new(config.max_exclusive, config.max_waiting, config.max_wait),
         })
@@ -130,7 +132,7 @@ impl Lanes {
 
     /// The event loop of the blocking lane.
     pub fn blocking(&self) -> &Handle {
-        self.blocking.as_ref().expect("taken only on drop").handle()
+        &self.blocking
     }
 
     /// Lets one invocation of `route` run, as soon as there is room for it.
@@ -171,13 +173,29 @@ impl Lanes {
     }
 }
 
-impl Drop for Lanes {
-    fn drop(&mut self) {
-        for worker in &mut self.workers {
+impl Lanes {
+    /// Ends both lanes, with all that still runs on them. Waits for the threads
+    /// of the async lane: what their tasks used is still there until then.
+    pub fn stop(&self) {
+        let take = |worker: &Worker| {
+            let mut stop = worker.stop.lock().unwrap_or_else(PoisonError::into_inner);
+            stop.take()
+        };
+        let stopping: Vec<_> = self.workers.iter().filter_map(take).collect();
+        let (stops, threads): (Vec<_>, Vec<_>) = stopping.into_iter().unzip();
+        for stop in stops {
             // Fails only when the worker's thread has ended already.
-            let _ = worker.stop.take().map(|stop| stop.send(()));
+            let _ = stop.send(());
         }
-        if let Some(blocking) = self.blocking.take() {
+        for thread in threads {
+            // A worker that panicked has ended too.
+            let _ = thread.join();
+        }
+        let mut blocking = self
+            .blocking_runtime
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(blocking) = blocking.take() {
             blocking.shutdown_background();
         }
     }
@@ -190,7 +208,7 @@ fn start_worker(index: usize) -> io::Result<Worker> {
         .build()?;
     let handle = runtime.handle().clone();
     let (stop, stopped) = oneshot::channel();
-    thread::Builder::new()
+    let thread = thread::Builder::new()
         .name(format!("dunlin-async-{index}"))
         .spawn(move || {
             WORKER.set(index);
@@ -200,7 +218,7 @@ fn start_worker(index: usize) -> io::Result<Worker> {
     Ok(Worker {
         handle,
         connections: Arc::default(),
-        stop: Some(stop),
+        stop: Mutex::new(Some((stop, thread))),
     })
 }
 

@@ -21,13 +21,14 @@ use super::within;
 /// A server on a free port of this machine. It ends when dropped.
 ///
 /// - `/held/N` answers when N requests for it are waiting;
-/// - `/hang` never answers, see [`Upstream::hanging`];
+/// - `/hang` answers after [`Upstream::let_go`], see also [`Upstream::hanging`];
 /// - `/headers` answers the request's header fields, a line each;
 /// - `/echo` answers the body as it comes in;
 /// - all others answer `hello from upstream`.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     hanging: watch::Receiver<usize>,
+    let_go: watch::Sender<bool>,
     serving: JoinHandle<()>,
 }
 
@@ -36,16 +37,19 @@ type Body = BoxBody<Bytes, hyper::Error>;
 struct State {
     held: Mutex<HashMap<usize, Arc<Barrier>>>,
     hanging: watch::Sender<usize>,
+    let_go: watch::Receiver<bool>,
 }
 
 impl Upstream {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("is bound");
-        let (sender, hanging) = watch::channel(0);
+        let (count, hanging) = watch::channel(0);
+        let (let_go, gone) = watch::channel(false);
         let state = Arc::new(State {
             held: Mutex::default(),
-            hanging: sender,
+            hanging: count,
+            let_go: gone,
         });
         let serving = tokio::spawn(async move {
             loop {
@@ -63,6 +67,7 @@ impl Upstream {
         Self {
             address,
             hanging,
+            let_go,
             serving,
         }
     }
@@ -70,6 +75,11 @@ impl Upstream {
     /// The URL of `path`.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// Answers all requests for `/hang`, now and later.
+    pub(crate) fn let_go(&self) {
+        self.let_go.send_replace(true);
     }
 
     /// How many requests for `/hang` wait for their answer.
@@ -111,7 +121,9 @@ async fn answer(
     }
     if path == "/hang" {
         let _counted = Counted::new(&state.hanging);
-        return std::future::pending().await;
+        let mut let_go = state.let_go.clone();
+        // Fails when the server is gone.
+        let _ = let_go.wait_for(|&now| now).await;
     }
     Ok(Response::new(match path.as_str() {
         "/headers" => {
