@@ -83,8 +83,9 @@ pub use time::sleep;
 
 /// Goes on with `work` after the response was sent.
 ///
-/// The host's deadline for the invocation holds for this work too. What it
-/// answers is lost: write a log line if something went wrong.
+/// It ends with its instance: where that serves one request at a time, after
+/// the function's deadline at the latest. What it answers is lost: write a log
+/// line if something went wrong.
 pub fn spawn(work: impl Future<Output = ()> + 'static) {
     platform::spawn(work);
 }

@@ -9,6 +9,7 @@ mod deploying;
 mod disconnecting;
 mod egress;
 mod failures;
+mod lanes;
 mod messages;
 mod regressions;
 mod standard;

@@ -7,7 +7,7 @@ use crate::names::VersionId;
 use crate::routing::Route;
 use crate::telemetry::{Logs, RequestId, Source};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use wasmtime::component::{GuestTaskId, HasData, ResourceTable};
@@ -48,6 +48,7 @@ pub struct Invocation {
     /// The route that it is an invocation of.
     pub route: Route,
     cpu_us: AtomicU64,
+    answered: AtomicBool,
     outgoing: AtomicU32,
     pub(super) logged: AtomicU64,
 }
@@ -60,9 +61,20 @@ impl Invocation {
             hops,
             route,
             cpu_us: AtomicU64::new(0),
+            answered: AtomicBool::new(false),
             outgoing: AtomicU32::new(0),
             logged: AtomicU64::new(0),
         }
+    }
+
+    /// The head of its answer is on its way: whoever waited for it knows.
+    pub fn answered(&self) {
+        self.answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the head of its answer is on its way.
+    pub fn is_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
     }
 
     /// Adds CPU time; returns the sum so far.
@@ -79,6 +91,12 @@ impl Invocation {
 }
 
 impl Grants {
+    /// Writes a line of the host into the function's log.
+    pub fn log(&self, request_id: Option<&RequestId>, line: String) {
+        self.logs
+            .write(&self.version, request_id, Source::Host, line);
+    }
+
     /// Counts one more outgoing request of an invocation.
     pub(super) fn count_outgoing(
         &self,
@@ -143,6 +161,12 @@ impl Context {
         };
         self.hooks.set_current(alone.clone());
         self.output.set_current(alone);
+    }
+
+    /// The invocations that somebody still carries.
+    pub fn running(&self) -> Vec<Arc<Invocation>> {
+        let running = self.invocations.iter();
+        running.filter_map(|(_, invocation)| invocation.upgrade()).collect()
     }
 
     /// The invocation on whose behalf the guest is calling the host right now.

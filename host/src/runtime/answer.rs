@@ -8,42 +8,50 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use tokio::time::{Instant, Sleep};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// The body of an answer. While it is read its invocation runs on, until its
 /// deadline; dropped early, it ends the invocation.
 #[derive(Debug)]
 pub struct Answer {
     body: Body,
-    running: Option<Running>,
-}
-
-#[derive(Debug)]
-struct Running {
-    waiting: Waiting,
-    deadline: Pin<Box<Sleep>>,
-    _permit: LanePermit,
+    /// Told when the body is whole; closed when the deadline has passed.
+    running: Option<oneshot::Sender<()>>,
 }
 
 impl Answer {
+    /// The answer of an invocation that somebody waits for. `expired` is called
+    /// when the deadline ends it.
     pub(super) fn new(
         body: Body,
         mut waiting: Waiting,
         permit: LanePermit,
         deadline: Instant,
+        expired: impl FnOnce() + Send + 'static,
     ) -> Self {
-        let running = if matches!(body, Body::Whole(_)) {
+        if matches!(body, Body::Whole(_)) {
             waiting.done();
-            None
-        } else {
-            let deadline = Box::pin(tokio::time::sleep_until(deadline));
-            Some(Running {
-                waiting,
-                deadline,
-                _permit: permit,
-            })
-        };
-        Self { body, running }
+            return Self {
+                body,
+                running: None,
+            };
+        }
+        let (whole, told) = oneshot::channel();
+        // A task of its own: a reader that does not read must not keep the
+        // deadline from being seen.
+        tokio::spawn(async move {
+            match tokio::time::timeout_at(deadline, told).await {
+                Ok(Ok(())) => waiting.done(),
+                Ok(Err(_)) => {}
+                Err(_) => expired(),
+            }
+            drop(permit);
+        });
+        Self {
+            body,
+            running: Some(whole),
+        }
     }
 
     /// An answer of the host itself.
@@ -64,7 +72,7 @@ impl HttpBody for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Some(running) = &mut self.running
-            && running.deadline.as_mut().poll(cx).is_ready()
+            && running.poll_closed(cx).is_ready()
         {
             self.running = None;
             let error = BodyError::InternalError(Some(Failure::Deadline.to_string()));
@@ -77,8 +85,9 @@ impl HttpBody for Answer {
             Some(Ok(frame)) => frame.is_trailers(),
             Some(Err(_)) => false,
         };
-        if last && let Some(mut running) = self.running.take() {
-            running.waiting.done();
+        if last && let Some(running) = self.running.take() {
+            // Refused when the deadline was faster by a moment.
+            let _ = running.send(());
         }
         Poll::Ready(frame)
     }

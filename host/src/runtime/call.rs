@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::sync::oneshot;
 use wasmtime::component::Accessor;
 use wasmtime_wasi_http::WasiHttpView as _;
@@ -37,10 +38,10 @@ pub(super) struct Job {
 /// An invocation's place in an instance: kept by all that still works for it,
 /// inside and outside, and freed with the last of them.
 #[derive(Clone, Debug)]
-pub(super) struct Place(
-    #[expect(dead_code, reason = "held, not read")] Arc<PlaceInner>,
-    Arc<Invocation>,
-);
+pub(super) struct Place {
+    inner: Arc<PlaceInner>,
+    invocation: Arc<Invocation>,
+}
 
 /// Called when a place is free again.
 pub(super) type OnFree = Box<dyn FnOnce() + Send + Sync>;
@@ -64,7 +65,10 @@ impl Place {
         invocation: Arc<Invocation>,
         on_free: Option<OnFree>,
     ) -> Self {
-        Self(Arc::new(PlaceInner { status, on_free }), invocation)
+        Self {
+            inner: Arc::new(PlaceInner { status, on_free }),
+            invocation,
+        }
     }
 }
 
@@ -78,7 +82,7 @@ impl Drop for PlaceInner {
 }
 
 /// Runs one job to its end. With `linger` its place is not free until the guest
-/// has nothing left to do.
+/// has nothing left to do; one that goes on for longer than that is ended.
 ///
 /// # Errors
 ///
@@ -87,7 +91,7 @@ pub(super) async fn call(
     accessor: &Accessor<State>,
     guest: &Guest,
     job: Job,
-    linger: bool,
+    linger: Option<Duration>,
 ) -> wasmtime::Result<()> {
     let place = job.place.clone();
     match guest {
@@ -95,8 +99,11 @@ pub(super) async fn call(
         Guest::WasiHttp03(guest) => call_wasi_http_03(accessor, guest, job).await?,
         Guest::WasiHttp02(guest) => call_wasi_http_02(accessor, guest, job).await?,
     }
-    if linger {
-        poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+    if let Some(longest) = linger {
+        let quiet = poll_fn(|cx| accessor.poll_no_interesting_tasks(cx));
+        if tokio::time::timeout(longest, quiet).await.is_err() {
+            place.inner.status.stop();
+        }
     }
     drop(place);
     Ok(())
@@ -118,7 +125,7 @@ async fn call_function(
     let call = accessor.with(|mut access| {
         let request = request_to_guest(&mut access, &head, body)?;
         let call = handle.start_call_concurrent(&mut access, (route, request))?;
-        access.get().context.begin(call.task(), &place.1);
+        access.get().context.begin(call.task(), &place.invocation);
         wasmtime::error::Ok(call)
     })?;
     let outcome = match handle.finish_call_concurrent(accessor, call).await?.0 {
@@ -156,7 +163,7 @@ async fn call_wasi_http_03(
         let sent: Sent = Box::pin(sent);
         let request = view.table.push(request)?;
         let call = handle.start_call_concurrent(&mut access, (request,))?;
-        access.get().context.begin(call.task(), &place.1);
+        access.get().context.begin(call.task(), &place.invocation);
         wasmtime::error::Ok((call, sent))
     })?;
     let outcome = match handle.finish_call_concurrent(accessor, call).await?.0 {
@@ -210,7 +217,7 @@ async fn call_wasi_http_02(
             });
         })?;
         let call = handle.start_call_concurrent(&mut access, (request, out))?;
-        access.get().context.begin(call.task(), &place.1);
+        access.get().context.begin(call.task(), &place.invocation);
         wasmtime::error::Ok(call)
     })?;
     handle.finish_call_concurrent(accessor, call).await?;

@@ -7,7 +7,6 @@ use super::loaded::{Guest, Loaded};
 use super::pace::{CpuLimitReached, Pace};
 use super::state::State;
 use crate::registry::{Isolation, Lane};
-use crate::telemetry::Source;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -50,6 +49,12 @@ impl Status {
 
     pub(super) fn is_retired(&self) -> bool {
         self.retired.load(Ordering::Relaxed)
+    }
+
+    /// Drops the instance now, with all that it does.
+    pub(super) fn stop(&self) {
+        self.retired.store(true, Ordering::Relaxed);
+        self.stop.notify_one();
     }
 
     /// Waits until the instance is gone, and tells why.
@@ -95,10 +100,10 @@ impl Drop for Waiting {
 }
 
 /// An instance, from outside.
-#[derive(Debug)]
 pub(super) struct Handle {
     pub(super) jobs: mpsc::UnboundedSender<Job>,
     pub(super) status: Arc<Status>,
+    pub(super) loaded: Arc<Loaded>,
     /// When it was last put aside.
     pub(super) idle_since: std::sync::Mutex<Instant>,
 }
@@ -131,6 +136,7 @@ impl Handle {
         Self {
             jobs,
             status,
+            loaded: loaded.clone(),
             idle_since: std::sync::Mutex::new(Instant::now()),
         }
     }
@@ -228,7 +234,9 @@ impl Driver {
         guest: &Guest,
         queue: &mut mpsc::UnboundedReceiver<Job>,
     ) -> wasmtime::Result<()> {
-        let linger = self.isolation != Isolation::Shared;
+        let grace = self.loaded.version.manifest.limits.deadline.as_duration();
+        let linger = (self.isolation != Isolation::Shared).then_some(grace);
+        let mut over = None;
         let mut calls = FuturesUnordered::new();
         let mut open = true;
         poll_fn(|cx| {
@@ -256,7 +264,12 @@ impl Driver {
                 if !calls.is_empty() {
                     return Poll::Pending;
                 }
-                return accessor.poll_no_interesting_tasks(cx).map(Ok);
+                if accessor.poll_no_interesting_tasks(cx).is_ready() {
+                    return Poll::Ready(Ok(()));
+                }
+                // Work that outlives its requests outlives them so long.
+                let over = over.get_or_insert_with(|| Box::pin(tokio::time::sleep(grace)));
+                return over.as_mut().poll(cx).map(Ok);
             }
         })
         .await
@@ -275,18 +288,19 @@ impl Driver {
         } else {
             Failure::trap(&error)
         };
-        match self.status.live.load(Ordering::Acquire) {
-            0 => {
-                // Nobody waits who would report it.
-                let grants = &self.loaded.grants;
-                grants
-                    .logs
-                    .write(&grants.version, None, Source::Host, failure.to_string());
-                failure
-            }
-            1 => failure,
-            _ => Failure::Together(Arc::new(failure)),
+        // Who waits for an answer's head reports it; the others are told here.
+        let running = store.data().context.running();
+        for invocation in running.iter().filter(|it| it.is_answered()) {
+            let line = format!("the answer broke off: {failure}");
+            self.loaded.grants.log(Some(&invocation.request_id), line);
         }
+        if running.is_empty() {
+            self.loaded.grants.log(None, failure.to_string());
+        }
+        if self.status.live.load(Ordering::Acquire) > 1 {
+            return Failure::Together(Arc::new(failure));
+        }
+        failure
     }
 }
 

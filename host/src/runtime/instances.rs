@@ -261,9 +261,10 @@ impl Instance {
             on_free,
         } = self;
         let status = handle.status.clone();
+        let loaded = handle.loaded.clone();
         let (reply, outcome) = oneshot::channel();
         let route = invocation.route.id().0;
-        let place = Place::new(status.clone(), invocation, on_free);
+        let place = Place::new(status.clone(), invocation.clone(), on_free);
         let mut waiting = Waiting::new(status.clone());
         let job = Job {
             head,
@@ -284,7 +285,12 @@ impl Instance {
         };
         match tokio::time::timeout_at(deadline, outcome).await {
             Ok(Ok(response)) => {
-                Ok(response.map(|body| Answer::new(body, waiting, permit, deadline)))
+                invocation.answered();
+                let expired = move || {
+                    let line = format!("the answer broke off: {}", Failure::Deadline);
+                    loaded.grants.log(Some(&invocation.request_id), line);
+                };
+                Ok(response.map(|body| Answer::new(body, waiting, permit, deadline, expired)))
             }
             Ok(Err(failure)) => {
                 waiting.done();

@@ -6,7 +6,6 @@ use super::limits::MemoryLimit;
 use super::loaded::Loaded;
 use super::pace::{ASYNC_BUDGET, Ticked};
 use crate::capabilities::{Context, Grants, Invocation};
-use crate::telemetry::Source;
 use std::sync::Arc;
 use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtxView, WasiView};
@@ -58,12 +57,7 @@ fn tell_learned(grants: &Grants, invocation: &Invocation) {
         spec.path,
         ASYNC_BUDGET.as_millis(),
     );
-    grants.logs.write(
-        &grants.version,
-        Some(&invocation.request_id),
-        Source::Host,
-        line,
-    );
+    grants.log(Some(&invocation.request_id), line);
 }
 
 impl AsMut<Context> for State {

@@ -68,6 +68,14 @@ pub(crate) fn computes_for_ever_in_fn() {
     spin()
 }
 
+/// Declared `async fn` by mistake.
+#[get("/compute/{millis}")]
+pub(crate) async fn computes_for_a_while(Path(millis): Path<u64>) -> String {
+    let start = std::time::Instant::now();
+    while start.elapsed().as_millis() < u128::from(millis) {}
+    "done".to_owned()
+}
+
 fn spin() {
     let mut n = 0_u64;
     while black_box(n) < u64::MAX {

@@ -12,6 +12,20 @@ pub(crate) async fn sleeps(Path(millis): Path<u64>) -> String {
     format!("slept {millis}")
 }
 
+/// Answers, and leaves work behind that never ends. What it prints has no line
+/// end: the host sees a line only when the instance is gone.
+#[get("/go-on-afterwards")]
+#[expect(clippy::print_stdout, reason = "standard output is what is tested")]
+pub(crate) async fn goes_on_afterwards() -> &'static str {
+    dunlin::spawn(async {
+        use std::io::Write as _;
+        print!("still here");
+        std::io::stdout().flush().expect("the host takes it");
+        std::future::pending::<()>().await;
+    });
+    "answered"
+}
+
 /// Writes to both outputs.
 #[get("/print/{word}")]
 #[expect(clippy::print_stdout, reason = "standard output is what is tested")]
