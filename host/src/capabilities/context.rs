@@ -166,7 +166,9 @@ impl Context {
     /// The invocations that somebody still carries.
     pub fn running(&self) -> Vec<Arc<Invocation>> {
         let running = self.invocations.iter();
-        running.filter_map(|(_, invocation)| invocation.upgrade()).collect()
+        running
+            .filter_map(|(_, invocation)| invocation.upgrade())
+            .collect()
     }
 
     /// The invocation on whose behalf the guest is calling the host right now.

@@ -6,7 +6,7 @@ use crate::telemetry::Source;
 use bytes::Bytes;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::Poll;
 use tokio::io::AsyncWrite;
@@ -24,6 +24,8 @@ const MAX_LINE: usize = 16 * 1024;
 #[derive(Debug)]
 pub(super) struct Output {
     grants: Arc<Grants>,
+    /// Bytes written outside of every invocation.
+    logged: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -44,6 +46,7 @@ impl Output {
     pub(super) fn new(grants: Arc<Grants>) -> Self {
         Self {
             grants,
+            logged: AtomicU64::new(0),
             state: Mutex::default(),
         }
     }
@@ -94,19 +97,20 @@ impl Output {
         }
         let limit = self.grants.log_bytes;
         let id = invocation.as_ref().map(|invocation| &invocation.request_id);
-        if let Some(invocation) = &invocation {
-            let length = line.len() as u64;
-            let before = invocation.logged.fetch_add(length, Ordering::Relaxed);
-            if before >= limit {
-                return;
-            }
-            if before + length > limit {
-                let message = format!("log cut: `limits.log_output` is {limit} bytes");
-                self.grants
-                    .logs
-                    .write(&self.grants.version, id, Source::Host, message);
-                return;
-            }
+        // What no invocation wrote counts against the instance as a whole.
+        let logged = match &invocation {
+            Some(invocation) => &invocation.logged,
+            None => &self.logged,
+        };
+        let length = line.len() as u64;
+        let before = logged.fetch_add(length, Ordering::Relaxed);
+        if before >= limit {
+            return;
+        }
+        if before + length > limit {
+            let message = format!("log cut: `limits.log_output` is {limit} bytes");
+            self.grants.log(id, message);
+            return;
         }
         let message = String::from_utf8_lossy(line).into_owned();
         self.grants

@@ -126,9 +126,14 @@ impl<'a> Loop<'a> {
         let digest = tokio::task::spawn_blocking(move || registry.put_component(&bytes)).await??;
         let deployed = self.host.deployer.deploy(digest, manifest.clone()).await?;
         self.deployed.insert(manifest.name.clone(), state);
+        let address = match &manifest.host {
+            Some(host) => host.to_string(),
+            None => self.host.bound.listen.to_string(),
+        };
         self.output.note(format_args!(
-            "deployed {} in {}",
+            "deployed {} at http://{address}{} in {}",
             deployed.version.id,
+            manifest.mount,
             output::duration(start.elapsed())
         ));
         Ok(())

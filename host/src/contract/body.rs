@@ -94,6 +94,19 @@ impl Body {
         Ok(types::Body::Stream(types::BodyStream { data, end }))
     }
 
+    /// Tells a guest that nobody will read its body.
+    ///
+    /// # Errors
+    ///
+    /// When the body is not the store's.
+    pub(super) fn refuse(mut store: impl AsContextMut, body: types::Body) -> wasmtime::Result<()> {
+        if let types::Body::Stream(mut stream) = body {
+            stream.data.close(&mut store)?;
+            stream.end.close(&mut store)?;
+        }
+        Ok(())
+    }
+
     /// Makes a guest's body readable for the host. `held` is kept until the
     /// guest has no more to send.
     ///

@@ -22,6 +22,10 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
         )
 }
 
+/// Longest header section taken from a guest, in bytes: no server that it could
+/// be meant for takes more.
+pub(super) const MAX_SECTION: usize = 64 * 1024;
+
 /// Room for what the host adds to a request, in bytes.
 const ADDED: usize = 192;
 
@@ -54,6 +58,9 @@ pub(super) fn push(section: &mut types::Headers, name: &HeaderName, value: &Head
 ///
 /// The first field that HTTP does not allow.
 pub(super) fn from_guest(section: types::Headers) -> Result<HeaderMap, InvalidMessage> {
+    if section.len() > MAX_SECTION {
+        return Err(InvalidMessage::TooLong(section.len()));
+    }
     let section = Bytes::from(section);
     let mut headers = HeaderMap::new();
     let mut start = 0;
@@ -122,6 +129,13 @@ mod tests {
             let error = from_guest(bad.to_vec()).unwrap_err();
             assert!(matches!(error, InvalidMessage::Field(_)), "{error}");
         }
+    }
+
+    #[test]
+    fn a_section_without_end_is_refused() {
+        let section = b"a: b\r\n".repeat(MAX_SECTION / 6 + 1);
+        let error = from_guest(section).unwrap_err();
+        assert!(matches!(error, InvalidMessage::TooLong(_)), "{error}");
     }
 
     proptest! {

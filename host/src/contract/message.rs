@@ -1,7 +1,7 @@
 //! Requests and responses on their way between HTTP and a guest.
 
 use super::{Body, Head, fields, types};
-use http::{Method, StatusCode, Uri, header};
+use http::{HeaderMap, Method, StatusCode, Uri, header};
 use thiserror::Error;
 use wasmtime::AsContextMut;
 
@@ -20,6 +20,9 @@ pub enum InvalidMessage {
     /// See RFC 9112, section 5.
     #[error("`{0}` is no header field: write `name: value` and CR LF")]
     Field(String),
+    /// Our own limit.
+    #[error("the header section is {0} bytes, limit {max}: send less, or send it as a body", max = fields::MAX_SECTION)]
+    TooLong(usize),
 }
 
 /// Puts a request into the contract's form.
@@ -77,12 +80,16 @@ where
     S::Data: Send,
 {
     let status = match StatusCode::from_u16(response.status) {
-        Ok(status) if (200..600).contains(&response.status) => status,
-        _ => return Ok(Err(InvalidMessage::Status(response.status))),
+        Ok(status) if (200..600).contains(&response.status) => Ok(status),
+        _ => Err(InvalidMessage::Status(response.status)),
     };
-    let mut headers = match fields::from_guest(response.headers) {
-        Ok(headers) => headers,
-        Err(error) => return Ok(Err(error)),
+    let head = status.and_then(|status| Ok((status, fields::from_guest(response.headers)?)));
+    let (status, mut headers) = match head {
+        Ok(head) => head,
+        Err(error) => {
+            Body::refuse(store, response.body)?;
+            return Ok(Err(error));
+        }
     };
     let body = Body::from_guest(store, response.body, held)?;
     if matches!(body, Body::Whole(_)) {
@@ -109,17 +116,14 @@ where
     S: AsContextMut,
     S::Data: Send,
 {
-    let Ok(method) = Method::from_bytes(request.method.as_bytes()) else {
-        return Ok(Err(InvalidMessage::Method(request.method)));
-    };
-    let uri = match request.target.parse::<Uri>() {
-        Ok(uri) if uri.scheme().is_some() && uri.authority().is_some() => uri,
-        _ => return Ok(Err(InvalidMessage::Url(request.target))),
-    };
-    let mut headers = match fields::from_guest(request.headers) {
-        Ok(headers) => headers,
-        Err(error) => return Ok(Err(error)),
-    };
+    let (method, uri, mut headers) =
+        match outgoing_head(&request.method, &request.target, request.headers) {
+            Ok(head) => head,
+            Err(error) => {
+                Body::refuse(store, request.body)?;
+                return Ok(Err(error));
+            }
+        };
     let body = Body::from_guest(store, request.body, ())?;
     if matches!(body, Body::Whole(_)) {
         headers.remove(header::CONTENT_LENGTH);
@@ -129,4 +133,18 @@ where
     *outgoing.uri_mut() = uri;
     *outgoing.headers_mut() = headers;
     Ok(Ok(outgoing))
+}
+
+fn outgoing_head(
+    method: &str,
+    target: &str,
+    headers: types::Headers,
+) -> Result<(Method, Uri, HeaderMap), InvalidMessage> {
+    let method = Method::from_bytes(method.as_bytes())
+        .map_err(|_| InvalidMessage::Method(method.to_owned()))?;
+    let uri = match target.parse::<Uri>() {
+        Ok(uri) if uri.scheme().is_some() && uri.authority().is_some() => uri,
+        _ => return Err(InvalidMessage::Url(target.to_owned())),
+    };
+    Ok((method, uri, fields::from_guest(headers)?))
 }
