@@ -15,5 +15,6 @@ mod regressions;
 mod standard;
 mod stopping;
 mod streaming;
+mod tls;
 mod tutorial;
 mod up;

@@ -139,6 +139,19 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "N")]
     pub(crate) blocking_threads: Option<NonZeroUsize>,
 
+    /// Serve HTTPS with this certificate and its chain, as PEM; read again when
+    /// the file changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// Serve HTTPS with a certificate made at each start, for local use
+    #[arg(long, conflicts_with = "tls_cert")]
+    pub(crate) tls_self_signed: bool,
+
     /// How long running invocations may take to finish when the host stops, as
     /// in `500ms`, `30s`, `2m`
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = humantime::parse_duration)]

@@ -4,7 +4,7 @@ use super::args::ServeArgs;
 use super::output::Output;
 use crate::admin::{self, AdminConfig, Deployer};
 use crate::capabilities::egress::{Egress, EgressConfig};
-use crate::gateway::{self, Detail, Gateway, GatewayConfig, Listener};
+use crate::gateway::{self, Detail, Gateway, GatewayConfig, Listener, Tls, TlsSource};
 use crate::registry::{Registry, Version};
 use crate::routing::Table;
 use crate::runtime::{Engine, EngineConfig, Instances};
@@ -53,6 +53,7 @@ pub(super) struct Host {
 /// Where a host can be reached.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Bound {
+    pub(super) scheme: &'static str,
     pub(super) listen: SocketAddr,
     pub(super) admin: SocketAddr,
     pub(super) data_dir: PathBuf,
@@ -88,6 +89,7 @@ impl Host {
                 .map_or(defaults.blocking_threads, usize::from),
             ..defaults
         })?);
+        let tls = tls_source(args).map(Tls::load).transpose()?.map(Arc::new);
         let routes = Arc::new(Table::default());
         let instances = Arc::new(Instances::new(engine.clone(), registry.clone(), &lanes));
         let deployer = Arc::new(Deployer::new(
@@ -112,6 +114,7 @@ impl Host {
         };
         let gateway = Arc::new(Gateway::new(
             config,
+            tls.clone(),
             routes.clone(),
             lanes.clone(),
             instances.clone(),
@@ -119,6 +122,7 @@ impl Host {
         ));
         let ready = Arc::new(AtomicBool::new(true));
         let bound = Bound {
+            scheme: if tls.is_some() { "https" } else { "http" },
             listen: listener.local_addr()?,
             admin: admin_socket.local_addr()?,
             data_dir: args.data_dir.clone(),
@@ -146,6 +150,17 @@ impl Host {
                 loop {
                     interval.tick().await;
                     instances.sweep();
+                    match tls.as_ref().map(|tls| tls.reload_if_changed()) {
+                        Some(Ok(true)) => {
+                            tracing::info!(target: "dunlin", "the certificate was loaded again");
+                        }
+                        Some(Err(error)) => tracing::error!(
+                            target: "dunlin",
+                            error = &error as &dyn std::error::Error,
+                            "the new certificate is not used, the old one is"
+                        ),
+                        Some(Ok(false)) | None => {}
+                    }
                 }
             }),
             drain_timeout: args.drain_timeout,
@@ -231,8 +246,9 @@ pub(super) async fn serve(args: &ServeArgs, output: &Output) -> anyhow::Result<(
     let host = Host::start(args, Detail::Brief).await?;
     output.data(&host.bound, |bound| {
         format!(
-            "serving {} on http://{}, admin on http://{}",
+            "serving {} on {}://{}, admin on http://{}",
             super::output::count(host.restored, "function"),
+            bound.scheme,
             bound.listen,
             bound.admin
         )
@@ -241,6 +257,16 @@ pub(super) async fn serve(args: &ServeArgs, output: &Output) -> anyhow::Result<(
     output.note("stopping: running invocations may finish; again to stop at once");
     host.stop(&mut stop, output).await;
     Ok(())
+}
+
+fn tls_source(args: &ServeArgs) -> Option<TlsSource> {
+    match (&args.tls_cert, &args.tls_key) {
+        (Some(certificate), Some(key)) => Some(TlsSource::Files {
+            certificate: certificate.clone(),
+            key: key.clone(),
+        }),
+        _ => args.tls_self_signed.then_some(TlsSource::SelfSigned),
+    }
 }
 
 /// Every connection is an open file; the soft limit is often a mere 1,024.

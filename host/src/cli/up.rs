@@ -131,8 +131,9 @@ impl<'a> Loop<'a> {
             None => self.host.bound.listen.to_string(),
         };
         self.output.note(format_args!(
-            "deployed {} at http://{address}{} in {}",
+            "deployed {} at {}://{address}{} in {}",
             deployed.version.id,
+            self.host.bound.scheme,
             manifest.mount,
             output::duration(start.elapsed())
         ));
@@ -156,7 +157,7 @@ impl<'a> Loop<'a> {
     fn print_addresses(&self) -> anyhow::Result<()> {
         let bound = &self.host.bound;
         self.output.data(bound, |bound| {
-            let mut text = format!("\nserving on http://{}\n", bound.listen);
+            let mut text = format!("\nserving on {}://{}\n", bound.scheme, bound.listen);
             for version in self.host.versions() {
                 let manifest = &version.manifest;
                 let mount = if manifest.mount.is_root() {
@@ -166,8 +167,8 @@ impl<'a> Loop<'a> {
                 };
                 for route in &version.description.routes {
                     text.push_str(&format!(
-                        "  {:<7} http://{}{mount}{}\n",
-                        route.method, bound.listen, route.path
+                        "  {:<7} {}://{}{mount}{}\n",
+                        route.method, bound.scheme, bound.listen, route.path
                     ));
                 }
             }

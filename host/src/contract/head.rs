@@ -17,6 +17,8 @@ pub struct Head {
     pub added: Vec<(HeaderName, HeaderValue)>,
     /// Length of the path's beginning that names the function, in bytes.
     pub mount_len: usize,
+    /// What the caller speaks.
+    pub scheme: Scheme,
     /// Whom the request addresses, for standard components.
     pub authority: Option<Authority>,
 }
@@ -44,7 +46,7 @@ impl Head {
         uri.path_and_query = Some(target.expect("what is left of a valid target is one"));
         if self.authority.is_some() {
             uri.authority = self.authority;
-            uri.scheme = Some(Scheme::HTTP);
+            uri.scheme = Some(self.scheme);
         }
         self.parts.uri =
             Uri::from_parts(uri).expect("scheme and authority stand together or not at all");
@@ -70,6 +72,7 @@ mod tests {
                 HeaderValue::from_static("7"),
             )],
             mount_len,
+            scheme: Scheme::HTTP,
             authority: Some(Authority::from_static("example.com")),
         }
     }

@@ -1,5 +1,6 @@
 //! A request on its way in: what the function is told, and its body, measured.
 
+use super::connection::Peer;
 use super::error::GatewayError;
 use super::request::content_length;
 use crate::contract::{Body, BodyError, Head};
@@ -8,7 +9,7 @@ use crate::routing::Route;
 use crate::telemetry::RequestId;
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
-use http::uri::Authority;
+use http::uri::{Authority, Scheme};
 use http::{HeaderMap, Request};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
@@ -65,7 +66,7 @@ pub(super) fn host<B>(request: &Request<B>) -> Option<&str> {
 pub(super) async fn prepare(
     request: Request<Incoming>,
     route: &Route,
-    peer: HeaderValue,
+    peer: Peer,
     id: &RequestId,
     limits: &Limits,
     deadline: Instant,
@@ -108,6 +109,7 @@ pub(super) async fn prepare(
             Some(Authority::try_from(host.as_bytes()).map_err(|_| GatewayError::BadHost)?)
         }
     };
+    let scheme = peer.scheme.clone();
     let prefix = route.prefix(&parts.uri);
     let added = stamp(&mut parts.headers, prefix, peer, id);
     Ok(Inbound {
@@ -115,6 +117,7 @@ pub(super) async fn prepare(
             mount_len: prefix.len(),
             parts,
             added,
+            scheme,
             authority,
         }),
         body,
@@ -127,7 +130,7 @@ pub(super) async fn prepare(
 fn stamp(
     headers: &mut HeaderMap,
     prefix: &str,
-    peer: HeaderValue,
+    peer: Peer,
     id: &RequestId,
 ) -> Vec<(HeaderName, HeaderValue)> {
     const CLAIMED: [HeaderName; 6] = [
@@ -145,8 +148,13 @@ fn stamp(
     }
     let mut added = Vec::with_capacity(4);
     added.push((RequestId::HEADER, id.as_header().clone()));
-    added.push((FORWARDED_FOR, peer));
-    added.push((FORWARDED_PROTO, HeaderValue::from_static("http")));
+    let proto = if peer.scheme == Scheme::HTTPS {
+        "https"
+    } else {
+        "http"
+    };
+    added.push((FORWARDED_FOR, peer.address));
+    added.push((FORWARDED_PROTO, HeaderValue::from_static(proto)));
     if !prefix.is_empty()
         && let Ok(prefix) = HeaderValue::from_str(prefix)
     {

@@ -8,7 +8,9 @@ mod error;
 mod inbound;
 mod listener;
 mod request;
+mod tls;
 
 pub use self::error::{Detail, GatewayError};
 pub use self::listener::{BindError, Listener, bind};
 pub use self::request::{Gateway, GatewayConfig};
+pub use self::tls::{Tls, TlsError, TlsSource};

@@ -1,14 +1,16 @@
 //! The path of a request through the host.
 
+use super::connection::Peer;
 use super::error::{Detail, GatewayError};
 use super::inbound::{self, Inbound};
+use super::tls::Tls;
 use crate::capabilities::Invocation;
 use crate::capabilities::egress::Hops;
 use crate::routing::{Route, Table};
 use crate::runtime::{Answer, Failure, Instances};
 use crate::scheduling::Lanes;
 use crate::telemetry::{Logs, RequestId, Source};
-use http::{HeaderValue, Request, Response, header};
+use http::{Request, Response, header};
 use hyper::body::Incoming;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +32,8 @@ pub struct GatewayConfig {
 /// The data path: takes HTTP requests to functions and their answers back.
 pub struct Gateway {
     pub(super) config: GatewayConfig,
+    /// None: the listener speaks plain HTTP.
+    pub(super) tls: Option<Arc<Tls>>,
     pub(super) lanes: Arc<Lanes>,
     /// Cancelled when the host stops: connections finish what they have.
     pub(super) draining: CancellationToken,
@@ -42,6 +46,7 @@ impl Gateway {
     /// Joins the stations.
     pub fn new(
         config: GatewayConfig,
+        tls: Option<Arc<Tls>>,
         routes: Arc<Table>,
         lanes: Arc<Lanes>,
         instances: Arc<Instances>,
@@ -49,6 +54,7 @@ impl Gateway {
     ) -> Self {
         Self {
             config,
+            tls,
             lanes,
             draining: CancellationToken::new(),
             routes,
@@ -58,11 +64,7 @@ impl Gateway {
     }
 
     /// Answers one request, whatever happens.
-    pub(super) async fn answer(
-        &self,
-        request: Request<Incoming>,
-        peer: HeaderValue,
-    ) -> Response<Answer> {
+    pub(super) async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Answer> {
         let id = RequestId::given_or_new(request.headers().get(RequestId::HEADER));
         let mut response = match self.handle(request, peer, &id).await {
             Ok(response) => response,
@@ -82,7 +84,7 @@ impl Gateway {
     async fn handle(
         &self,
         request: Request<Incoming>,
-        peer: HeaderValue,
+        peer: Peer,
         id: &RequestId,
     ) -> Result<Response<Answer>, (GatewayError, Option<Route>)> {
         let hops = Hops::of(request.headers());
@@ -102,7 +104,7 @@ impl Gateway {
     async fn invoke(
         &self,
         request: Request<Incoming>,
-        peer: HeaderValue,
+        peer: Peer,
         id: &RequestId,
         hops: Hops,
         route: &Route,

@@ -208,7 +208,11 @@ async fn call_wasi_http_02(
     };
     let call = accessor.with(|mut access| {
         let mut view = access.get().http();
-        let request = view.new_incoming_request(Scheme::Http, request)?;
+        let scheme = match request.uri().scheme() {
+            Some(scheme) if *scheme == http::uri::Scheme::HTTPS => Scheme::Https,
+            _ => Scheme::Http,
+        };
+        let request = view.new_incoming_request(scheme, request)?;
         let answer = answer.clone();
         let out = view.new_response_outparam_from_callback(move |result| {
             answer(match result {
