@@ -7,7 +7,9 @@ use super::instance::Status;
 use super::loaded::{Guest, Loaded};
 use super::state::State;
 use crate::registry::{Description, DescriptionError, Interface, Lane, Version};
+use std::future::poll_fn;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -67,8 +69,9 @@ pub async fn inspect(
     candidate.description = Description::of_standard(interface);
     let loaded = Loaded::new(engine, Arc::new(candidate), compiled)
         .map_err(|error| InspectError::Link(format!("{error:#}")))?;
-    let start = async {
-        let mut store = State::store(engine, &loaded, Arc::new(Status::new(Lane::Blocking)));
+    let status = Arc::new(Status::new(Lane::Blocking));
+    let mut start = pin!(async {
+        let mut store = State::store(engine, &loaded, status.clone());
         let guest = loaded.exports.instantiate(&mut store).await?;
         let Guest::Function(guest) = guest else {
             return wasmtime::error::Ok(None);
@@ -78,7 +81,12 @@ pub async fn inspect(
             .run_concurrent(async |accessor| describe.call_describe(accessor).await)
             .await?
             .map(Some)
-    };
+    });
+    // Each poll may be on another thread, whose clock starts anew.
+    let start = poll_fn(|cx| {
+        status.pace.start_slice();
+        start.as_mut().poll(cx)
+    });
     match tokio::time::timeout(MAX_TIME, start).await {
         Err(_) => Err(InspectError::TooSlow),
         Ok(Err(error)) => Err(InspectError::Start(format!("{error:?}"))),
