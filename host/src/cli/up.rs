@@ -31,7 +31,10 @@ pub(super) async fn run(args: &UpArgs, output: &Output) -> anyhow::Result<()> {
 
     let mut loop_state = Loop::new(host, options, output);
     tokio::select! {
-        () = stop.recv() => return Ok(()),
+        () = stop.recv() => {
+            loop_state.host.stop(&mut stop, output).await;
+            return Ok(());
+        }
         built = loop_state.build_and_deploy(&projects) => built?,
     }
     loop_state.print_addresses()?;

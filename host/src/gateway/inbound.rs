@@ -2,7 +2,6 @@
 
 use super::connection::Peer;
 use super::error::GatewayError;
-use super::request::content_length;
 use crate::contract::{Body, BodyError, Head};
 use crate::registry::{Interface, Limits};
 use crate::routing::Route;
@@ -59,6 +58,12 @@ pub(super) fn host<B>(request: &Request<B>) -> Option<&str> {
         .authority()
         .map(Authority::as_str)
         .or_else(header)
+}
+
+/// The length that the caller announces, if it does.
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    let value = headers.get(header::CONTENT_LENGTH)?;
+    value.to_str().ok()?.parse().ok()
 }
 
 /// Turns a request into what the function sees: its path below the mount, the

@@ -10,7 +10,7 @@ use crate::routing::{Route, Table};
 use crate::runtime::{Answer, Failure, Instances};
 use crate::scheduling::Lanes;
 use crate::telemetry::{Logs, RequestId, Source};
-use http::{Request, Response, header};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,30 +114,34 @@ impl Gateway {
         let inbound = inbound::prepare(request, route, peer, id, limits, deadline).await?;
         let invocation = Arc::new(Invocation::new(id.clone(), hops, route.clone()));
 
-        let permit = self.lanes.admit(route).await?; // when, and on which lane
-        let instance = self.instances.take(route, permit).await?;
         let again = inbound.to_repeat();
-        let Inbound { head, body, meter } = inbound;
-        let response = match (
-            instance
-                .call(head, body, invocation.clone(), deadline)
-                .await,
-            again,
-        ) {
-            (Err(Failure::Together(_)), Some(Inbound { head, body, .. })) => {
-                // Perhaps a bystander. Once more, alone: whoever is to blame
-                // fails again and takes nobody along.
-                let alone = route.alone();
-                let permit = self.lanes.admit(&alone).await?;
-                let instance = self.instances.take(&alone, permit).await?;
-                instance.call(head, body, invocation, deadline).await
+        let meter = inbound.meter.clone();
+        let response = match (self.run(route, inbound, &invocation, deadline).await, again) {
+            // Perhaps a bystander. Once more, alone: whoever is to blame fails
+            // again and takes nobody along.
+            (Err(GatewayError::Failed(Failure::Together(_))), Some(again)) => {
+                self.run(&route.alone(), again, &invocation, deadline).await
             }
-            (response, _) => response, // guest code ran, limited
+            (response, _) => response,
         };
         if meter.is_exceeded() {
             return Err(GatewayError::BodyTooLarge(limits.request_body));
         }
-        Ok(response?)
+        response
+    }
+
+    async fn run(
+        &self,
+        route: &Route,
+        inbound: Inbound,
+        invocation: &Arc<Invocation>,
+        deadline: Instant,
+    ) -> Result<Response<Answer>, GatewayError> {
+        let permit = self.lanes.admit(route).await?; // when, and on which lane
+        let instance = self.instances.take(route, permit).await?;
+        let Inbound { head, body, .. } = inbound;
+        let response = instance.call(head, body, invocation.clone(), deadline); // guest code, limited
+        Ok(response.await?)
     }
 
     /// One line for each failure: in the host's log, and in the function's when
@@ -159,14 +163,4 @@ impl Gateway {
     pub fn drain(&self) {
         self.draining.cancel();
     }
-}
-
-/// Whether the caller speaks of a body that has no end in sight.
-pub(super) fn content_length(headers: &http::HeaderMap) -> Option<u64> {
-    headers
-        .get(header::CONTENT_LENGTH)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
 }

@@ -1,17 +1,8 @@
-//! How an invocation fails, and whose fault that is.
+//! How an invocation fails.
 
 use crate::contract::InvalidMessage;
 use std::sync::Arc;
 use thiserror::Error;
-
-/// Who has to do something about a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The function's author.
-    Guest,
-    /// The host's operator.
-    Host,
-}
 
 /// Why an invocation has no answer.
 #[derive(Clone, Debug, Error)]
@@ -50,15 +41,6 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Who has to do something about it.
-    pub fn fault(&self) -> Fault {
-        match self {
-            Self::NoRoom(_) | Self::Load(_) => Fault::Host,
-            Self::Together(cause) => cause.fault(),
-            _ => Fault::Guest,
-        }
-    }
-
     /// The failure itself, whoever caused it.
     pub fn cause(&self) -> &Self {
         match self {
