@@ -74,6 +74,7 @@ impl GatewayError {
                 }
                 Failure::CpuLimit => "cpu-limit",
                 Failure::Deadline => "deadline",
+                Failure::Draining => "draining",
                 Failure::NoRoom(_) => "host-overloaded",
                 Failure::Load(_) | Failure::Together(_) => "load-failed",
             },
@@ -95,7 +96,7 @@ impl GatewayError {
             Self::Refused(Refused::HostOverloaded) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed(failure) => match failure.cause() {
                 Failure::CpuLimit | Failure::Deadline => StatusCode::GATEWAY_TIMEOUT,
-                Failure::NoRoom(_) => StatusCode::SERVICE_UNAVAILABLE,
+                Failure::NoRoom(_) | Failure::Draining => StatusCode::SERVICE_UNAVAILABLE,
                 Failure::Load(_) => StatusCode::INTERNAL_SERVER_ERROR,
                 _ => StatusCode::BAD_GATEWAY,
             },
@@ -117,6 +118,7 @@ impl GatewayError {
                 }
                 Failure::CpuLimit => "the function computed for too long".to_owned(),
                 Failure::Deadline => "the function did not answer in time".to_owned(),
+                Failure::Draining => "the host is stopping".to_owned(),
                 Failure::NoRoom(_) => Refused::HostOverloaded.to_string(),
                 Failure::Load(_) | Failure::Together(_) => {
                     "the function cannot be loaded".to_owned()

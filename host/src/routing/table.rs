@@ -70,6 +70,11 @@ impl Route {
         &self.deployed.version
     }
 
+    /// The function that answers.
+    pub fn function(&self) -> &FunctionName {
+        self.version().id.function()
+    }
+
     /// Method and path template, for people.
     pub fn spec(&self) -> &RouteSpec {
         &self.version().description.routes[self.id.0 as usize]

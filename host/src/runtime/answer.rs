@@ -1,7 +1,7 @@
 //! An answer on its way out: it keeps its invocation alive, and ends it.
 
 use super::failure::Failure;
-use super::instance::Waiting;
+use super::status::Waiting;
 use crate::contract::{Body, BodyError};
 use crate::scheduling::LanePermit;
 use bytes::Bytes;

@@ -1,11 +1,13 @@
 //! One invocation inside an instance, in each of the three ways to call one.
 
 use super::failure::Failure;
-use super::instance::Status;
+
 use super::loaded::Guest;
 use super::state::State;
+use super::status::Status;
 use crate::capabilities::Invocation;
 use crate::contract::{Body, Function, Head, request_to_guest, response_from_guest};
+use crate::scheduling::Start;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::future::poll_fn;
@@ -25,14 +27,33 @@ use wasmtime_wasi_http::p3::bindings::Service;
 /// An answer, or why there is none.
 pub(super) type Outcome = Result<http::Response<Body>, Failure>;
 
+/// What comes back for a job.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// It was done, well or not.
+    Done(Outcome),
+    /// The instance ended before it took the job: here is the request.
+    Untouched(Arc<Head>, Body),
+}
+
 /// One request for an instance.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) head: Arc<Head>,
     pub(super) body: Body,
     pub(super) route: u32,
-    pub(super) reply: oneshot::Sender<Outcome>,
+    pub(super) reply: oneshot::Sender<Reply>,
     pub(super) place: Place,
+    /// On the blocking lane: counted until the instance takes the job.
+    pub(super) start: Option<Start>,
+}
+
+impl Job {
+    /// Sends the request back to where it came from.
+    pub(super) fn give_back(self) {
+        // Nobody listens when the client is gone.
+        let _ = self.reply.send(Reply::Untouched(self.head, self.body));
+    }
 }
 
 /// An invocation's place in an instance: kept by all that still works for it,
@@ -120,6 +141,7 @@ async fn call_function(
         route,
         reply,
         place,
+        ..
     } = job;
     let handle = guest.dunlin_function_handler().func_handle();
     let call = accessor.with(|mut access| {
@@ -135,7 +157,7 @@ async fn call_function(
         Err(text) => Err(Failure::Refused(text.into())),
     };
     // Nobody listens when the client is gone.
-    let _ = reply.send(outcome);
+    let _ = reply.send(Reply::Done(outcome));
     Ok(())
 }
 
@@ -175,7 +197,7 @@ async fn call_wasi_http_03(
             .map(|response| Ok(response.map(|body| Held::stream(body, place))))?,
         Err(code) => Err(Failure::Refused(code.to_string().into())),
     };
-    let _ = reply.send(outcome);
+    let _ = reply.send(Reply::Done(outcome));
     Ok(())
 }
 
@@ -202,7 +224,7 @@ async fn call_wasi_http_02(
             if let Some(reply) = reply.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 let outcome =
                     outcome.map(|response| response.map(|body| Held::stream(body, place.clone())));
-                let _ = reply.send(outcome);
+                let _ = reply.send(Reply::Done(outcome));
             }
         }
     };

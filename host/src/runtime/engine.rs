@@ -1,10 +1,14 @@
 //! The one wasmtime engine, its linker, and the clock that makes guests yield.
 
+use super::failure::Failure;
 use super::pace;
 use super::state::State;
+use super::status::Status;
 use crate::capabilities::{self, egress::Egress};
 use crate::telemetry::Logs;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use wasmtime::component::Linker;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
@@ -39,6 +43,10 @@ pub struct Engine {
     pub(super) linker: Linker<State>,
     pub(super) egress: Egress,
     pub(super) logs: Arc<Logs>,
+    /// The instances that live.
+    live: Mutex<HashMap<usize, Arc<Status>>>,
+    /// No instance lives any longer.
+    stopping: AtomicBool,
     /// Ends the ticker when the engine goes.
     _alive: Arc<()>,
 }
@@ -80,8 +88,38 @@ impl Engine {
             linker,
             egress,
             logs,
+            live: Mutex::default(),
+            stopping: AtomicBool::new(false),
             _alive: alive,
         })
+    }
+
+    /// How many instances live.
+    pub fn instances(&self) -> usize {
+        self.live().len()
+    }
+
+    /// Ends every instance; whoever waits for one learns that the host stops.
+    pub fn stop_instances(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        for status in self.live().values() {
+            status.stop_because(Failure::Draining);
+        }
+    }
+
+    /// Lists an instance among those that live, until the guard is dropped.
+    pub(super) fn list(&self, status: &Arc<Status>) -> Listed<'_> {
+        // An address is unique among what lives.
+        let key = Arc::as_ptr(status).addr();
+        self.live().insert(key, status.clone());
+        if self.stopping.load(Ordering::SeqCst) {
+            status.stop_because(Failure::Draining);
+        }
+        Listed { engine: self, key }
+    }
+
+    fn live(&self) -> MutexGuard<'_, HashMap<usize, Arc<Status>>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Names everything that compiled code depends on: code of another engine
@@ -93,6 +131,18 @@ impl Engine {
             .precompile_compatibility_hash()
             .hash(&mut hasher);
         format!("{}-{:016x}", env!("CARGO_PKG_VERSION"), hasher.finish())
+    }
+}
+
+/// See [`Engine::list`].
+pub(super) struct Listed<'a> {
+    engine: &'a Engine,
+    key: usize,
+}
+
+impl Drop for Listed<'_> {
+    fn drop(&mut self) {
+        self.engine.live().remove(&self.key);
     }
 }
 

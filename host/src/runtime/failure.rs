@@ -32,6 +32,9 @@ pub enum Failure {
     /// The wall time of the invocation is over.
     #[error("the function did not answer within `limits.deadline`")]
     Deadline,
+    /// The host stops, and the time to finish is over.
+    #[error("the host stops")]
+    Draining,
     /// There is no room for another instance.
     #[error("there is no room for another instance: {0}")]
     NoRoom(Arc<str>),

@@ -3,9 +3,9 @@
 
 use super::compile;
 use super::engine::Engine;
-use super::instance::Status;
 use super::loaded::{Guest, Loaded};
 use super::state::State;
+use super::status::Status;
 use crate::registry::{Description, DescriptionError, Interface, Lane, Version};
 use std::future::poll_fn;
 use std::path::Path;

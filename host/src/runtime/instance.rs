@@ -1,175 +1,94 @@
-//! One instance: the task that drives it, and what others may know of it.
+//! One instance: the code that drives it, from its start to its end.
 
 use super::call::{self, Job};
+use super::driver::{Blocking, OnAsyncLane};
 use super::engine::Engine;
 use super::failure::Failure;
 use super::loaded::{Guest, Loaded};
-use super::pace::{CpuLimitReached, Pace};
+use super::mailbox::{Inbox, Mailbox};
+use super::pace::CpuLimitReached;
 use super::state::State;
-use crate::registry::{Isolation, Lane};
+use super::status::{Ended, Status};
+use crate::registry::Isolation;
+use crate::scheduling::Seat;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Instant;
-use tokio::sync::{Notify, SetOnce, mpsc};
 use wasmtime::component::Accessor;
 use wasmtime::{AsContextMut as _, PoolConcurrencyLimitError, Store, Trap};
 
-/// What others may know of an instance.
-#[derive(Debug)]
-pub(super) struct Status {
-    /// Invocations that the instance has taken and not ended.
-    pub(super) busy: AtomicUsize,
-    /// Invocations that somebody waits for.
-    live: AtomicUsize,
-    /// Takes no more invocations.
-    retired: AtomicBool,
-    /// How it computes.
-    pub(super) pace: Pace,
-    /// Asks the driver to drop the instance now.
-    stop: Notify,
-    /// Why the instance is gone.
-    fate: SetOnce<Failure>,
-}
-
-impl Status {
-    pub(super) fn new(lane: Lane) -> Self {
-        Self {
-            busy: AtomicUsize::new(0),
-            live: AtomicUsize::new(0),
-            retired: AtomicBool::new(false),
-            pace: Pace::new(lane),
-            stop: Notify::new(),
-            fate: SetOnce::new(),
-        }
-    }
-
-    pub(super) fn is_retired(&self) -> bool {
-        self.retired.load(Ordering::Relaxed)
-    }
-
-    /// Drops the instance now, with all that it does.
-    pub(super) fn stop(&self) {
-        self.retired.store(true, Ordering::Relaxed);
-        self.stop.notify_one();
-    }
-
-    /// Waits until the instance is gone, and tells why.
-    pub(super) async fn fate(&self) -> Failure {
-        self.fate.wait().await.clone()
-    }
-}
-
-/// Somebody waits for one invocation. Dropped before it is done, the invocation
-/// is abandoned: its instance takes no more, and goes as soon as nobody waits
-/// for any other that it has.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    status: Arc<Status>,
-    done: bool,
-}
-
-impl Waiting {
-    pub(super) fn new(status: Arc<Status>) -> Self {
-        status.live.fetch_add(1, Ordering::Relaxed);
-        Self {
-            status,
-            done: false,
-        }
-    }
-
-    /// The whole answer has come.
-    pub(super) fn done(&mut self) {
-        self.done = true;
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        if !self.done {
-            self.status.retired.store(true, Ordering::Relaxed);
-        }
-        let live = self.status.live.fetch_sub(1, Ordering::AcqRel) - 1;
-        if live == 0 && self.status.is_retired() {
-            self.status.stop.notify_one();
-        }
-    }
-}
-
 /// An instance, from outside.
 pub(super) struct Handle {
-    pub(super) jobs: mpsc::UnboundedSender<Job>,
     pub(super) status: Arc<Status>,
-    pub(super) loaded: Arc<Loaded>,
     /// When it was last put aside.
     pub(super) idle_since: std::sync::Mutex<Instant>,
+    mailbox: Arc<Mailbox>,
+    /// None: it started on the blocking lane.
+    on_async_lane: Option<Arc<OnAsyncLane>>,
 }
 
 impl Handle {
-    /// Starts an instance on `runtime`; it is instantiated there, and lives
+    /// Starts an instance where `seat` is; it is instantiated there, and lives
     /// until the handle is dropped and its invocations are done.
     pub(super) fn start(
         engine: &Arc<Engine>,
         loaded: &Arc<Loaded>,
-        lane: Lane,
         isolation: Isolation,
-        runtime: &tokio::runtime::Handle,
-        blocking: &tokio::runtime::Handle,
+        seat: &Seat,
+        blocking: &Blocking,
     ) -> Self {
-        let (jobs, queue) = mpsc::unbounded_channel();
-        let status = Arc::new(Status::new(lane));
+        let mailbox = Arc::new(Mailbox::default());
+        let status = Arc::new(Status::new(seat.lane()));
         let driver = Driver {
             engine: engine.clone(),
             loaded: loaded.clone(),
             isolation,
             status: status.clone(),
         };
-        let driver = Box::pin(driver.run(queue));
-        runtime.spawn(Promotable {
-            driver: Some(driver),
-            status: status.clone(),
-            blocking: blocking.clone(),
-        });
+        let driving = Box::pin(driver.run(Inbox(mailbox.clone())));
+        let function = loaded.version.id.function().clone();
+        let on_async_lane = match seat {
+            Seat::Async { handle, .. } => Some(OnAsyncLane::spawn(
+                handle,
+                function,
+                driving,
+                status.clone(),
+                blocking.clone(),
+            )),
+            Seat::Blocking { .. } => {
+                blocking.spawn(function, driving, status.clone());
+                None
+            }
+        };
         Self {
-            jobs,
             status,
-            loaded: loaded.clone(),
             idle_since: std::sync::Mutex::new(Instant::now()),
+            mailbox,
+            on_async_lane,
         }
+    }
+
+    /// Hands a job to the instance, and drives it at once where that is
+    /// possible; gives the job back when the instance has ended.
+    pub(super) fn send(&self, job: Job) -> Result<(), Box<Job>> {
+        self.mailbox.send(job)?;
+        let driven = self
+            .on_async_lane
+            .as_ref()
+            .is_some_and(|lane| lane.poll_here());
+        if !driven {
+            self.mailbox.wake();
+        }
+        Ok(())
     }
 }
 
-/// Drives an instance on the lane it started on, until its pace says that it
-/// belongs on the blocking lane: then the driver, with the guest suspended
-/// inside it, goes on there.
-struct Promotable {
-    driver: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    status: Arc<Status>,
-    blocking: tokio::runtime::Handle,
-}
-
-impl Future for Promotable {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(driver) = &mut self.driver else {
-            return Poll::Ready(());
-        };
-        if driver.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        if !self.status.pace.take_promotion() {
-            return Poll::Pending;
-        }
-        // Those who came along finish there; new ones get another instance.
-        self.status.retired.store(true, Ordering::Relaxed);
-        if let Some(driver) = self.driver.take() {
-            self.blocking.spawn(driver);
-        }
-        Poll::Ready(())
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.mailbox.close();
     }
 }
 
@@ -181,16 +100,17 @@ struct Driver {
 }
 
 impl Driver {
-    async fn run(self, queue: mpsc::UnboundedReceiver<Job>) {
-        let ended = Ended {
-            status: &self.status,
-            failure: Some(Failure::NoAnswer),
-        };
+    async fn run(self, inbox: Inbox) {
         let status = self.status.clone();
+        let mut ended = Ended {
+            status: status.clone(),
+            failure: Failure::NoAnswer,
+        };
+        let _listed = self.engine.list(&status);
         let mut store = State::store(&self.engine, &self.loaded, status.clone());
         let result = {
-            let mut drive = pin!(self.drive(&mut store, queue));
-            let mut stopped = pin!(status.stop.notified());
+            let mut drive = pin!(self.drive(&mut store, &inbox));
+            let mut stopped = pin!(status.stopped());
             poll_fn(|cx| {
                 if stopped.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Ok(()));
@@ -200,14 +120,14 @@ impl Driver {
             })
             .await
         };
-        ended.with(result.err().map(|error| self.classify(&store, error)));
+        match result {
+            // Told to stop, at the moment when somebody sent a job.
+            Ok(()) => inbox.end().into_iter().for_each(Job::give_back),
+            Err(error) => ended.failure = self.classify(&store, error),
+        }
     }
 
-    async fn drive(
-        &self,
-        store: &mut Store<State>,
-        mut queue: mpsc::UnboundedReceiver<Job>,
-    ) -> wasmtime::Result<()> {
+    async fn drive(&self, store: &mut Store<State>, inbox: &Inbox) -> wasmtime::Result<()> {
         let guest = self
             .loaded
             .exports
@@ -221,9 +141,12 @@ impl Driver {
                     error.context(InstantiationFailed)
                 }
             })?;
-        store
-            .run_concurrent(async |accessor| self.serve(accessor, &guest, &mut queue).await)
-            .await?
+        let served = store
+            .run_concurrent(async |accessor| self.serve(accessor, &guest, &inbox.0).await)
+            .await;
+        // They were never given to the guest: another instance may have them.
+        inbox.end().into_iter().for_each(Job::give_back);
+        served?
     }
 
     /// Takes jobs and carries them on, as many at once as come, until no more
@@ -232,7 +155,7 @@ impl Driver {
         &self,
         accessor: &Accessor<State>,
         guest: &Guest,
-        queue: &mut mpsc::UnboundedReceiver<Job>,
+        mailbox: &Mailbox,
     ) -> wasmtime::Result<()> {
         let grace = self.loaded.version.manifest.limits.deadline.as_duration();
         let linger = (self.isolation != Isolation::Shared).then_some(grace);
@@ -252,8 +175,10 @@ impl Driver {
                     Poll::Ready(None) | Poll::Pending => {}
                 }
                 if open {
-                    match queue.poll_recv(cx) {
-                        Poll::Ready(Some(job)) => {
+                    match mailbox.poll_next(cx) {
+                        Poll::Ready(Some(mut job)) => {
+                            // It computes from here on.
+                            drop(job.start.take());
                             calls.push(call::call(accessor, guest, job, linger));
                             continue;
                         }
@@ -297,7 +222,7 @@ impl Driver {
         if running.is_empty() {
             self.loaded.grants.log(None, failure.to_string());
         }
-        if self.status.live.load(Ordering::Acquire) > 1 {
+        if self.status.live() > 1 {
             return Failure::Together(Arc::new(failure));
         }
         failure
@@ -311,30 +236,5 @@ struct InstantiationFailed;
 impl std::fmt::Display for InstantiationFailed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("the instance could not be made")
-    }
-}
-
-/// Tells whoever waits why the instance is gone, even when the driver's task is
-/// dropped or panics.
-struct Ended<'a> {
-    status: &'a Status,
-    failure: Option<Failure>,
-}
-
-impl Ended<'_> {
-    fn with(mut self, failure: Option<Failure>) {
-        if failure.is_some() {
-            self.failure = failure;
-        }
-    }
-}
-
-impl Drop for Ended<'_> {
-    fn drop(&mut self) {
-        self.status.retired.store(true, Ordering::Relaxed);
-        if let Some(failure) = self.failure.take() {
-            // Set only here, and once.
-            let _ = self.status.fate.set(failure);
-        }
     }
 }

@@ -2,15 +2,17 @@
 //! put aside and, when nobody needs them, dropped.
 
 use super::answer::Answer;
-use super::call::{Job, OnFree, Place};
+use super::call::{Job, OnFree, Place, Reply};
+use super::driver::Blocking;
 use super::engine::Engine;
 use super::failure::Failure;
-use super::instance::{Handle, Waiting};
+use super::instance::Handle;
 use super::loaded::Loaded;
+use super::status::Waiting;
 use crate::capabilities::Invocation;
 use crate::contract::{Body, Head};
 use crate::names::VersionId;
-use crate::registry::{Isolation, Lane, Registry, Version};
+use crate::registry::{Isolation, Registry, Version};
 use crate::routing::Route;
 use crate::scheduling::{LanePermit, Lanes, Seat};
 use arc_swap::ArcSwap;
@@ -25,6 +27,10 @@ use tokio::time::Instant;
 /// and lose more with each trap.
 const MAX_SHARED: usize = 64;
 
+/// How often a request goes to another instance because its own ended before
+/// it began.
+const MAX_TRIES: u32 = 3;
+
 /// An instance that nobody used for this long is dropped.
 const MAX_IDLE: Duration = Duration::from_secs(30);
 
@@ -34,7 +40,7 @@ pub struct Instances {
     registry: Arc<Registry>,
     workers: usize,
     /// Where instances of the async lane go when they compute.
-    blocking: tokio::runtime::Handle,
+    blocking: Blocking,
     pools: ArcSwap<HashMap<VersionId, Arc<Pool>>>,
     /// Serialises loading; requests for loaded versions never take it.
     loading: tokio::sync::Mutex<()>,
@@ -42,8 +48,9 @@ pub struct Instances {
 
 /// The instances of one version.
 struct Pool {
+    engine: Arc<Engine>,
     loaded: Arc<Loaded>,
-    blocking: tokio::runtime::Handle,
+    blocking: Blocking,
     /// Shared instances, by worker.
     shared: Vec<Mutex<Vec<Arc<Handle>>>>,
     /// Exclusive instances that are not in use, by worker; the blocking lane
@@ -58,7 +65,10 @@ impl Instances {
             engine,
             registry,
             workers: lanes.workers(),
-            blocking: lanes.blocking().clone(),
+            blocking: Blocking {
+                runtime: lanes.blocking().clone(),
+                turns: lanes.turns().clone(),
+            },
             pools: ArcSwap::default(),
             loading: tokio::sync::Mutex::default(),
         }
@@ -76,16 +86,10 @@ impl Instances {
             // Boxed, so that the common case carries no room for it.
             None => Box::pin(self.load(route.version().clone())).await?,
         };
-        let (handle, on_free) = if route.is_shared() {
-            (pool.shared(&self.engine, permit.seat()), None)
-        } else {
-            pool.exclusive(&self.engine, permit.seat(), route.isolation())
-        };
-        handle.status.busy.fetch_add(1, Ordering::AcqRel);
         Ok(Instance {
-            handle,
+            taken: pool.take(route, permit.seat()),
+            pool,
             permit,
-            on_free,
         })
     }
 
@@ -121,6 +125,7 @@ impl Instances {
             .map_err(|error| Failure::Load(error.to_string().into()))?
             .map_err(|error| Failure::Load(format!("{error:#}").into()))?;
         let pool = Arc::new(Pool {
+            engine: self.engine.clone(),
             loaded: Arc::new(loaded),
             blocking: self.blocking.clone(),
             shared: (0..self.workers).map(|_| Mutex::default()).collect(),
@@ -159,13 +164,23 @@ impl Instances {
 }
 
 impl Pool {
+    /// An instance for one more invocation of `route`.
+    fn take(self: &Arc<Self>, route: &Route, seat: &Seat) -> Taken {
+        let taken = if route.is_shared() {
+            Taken {
+                handle: self.shared(seat),
+                on_free: None,
+            }
+        } else {
+            self.exclusive(seat, route.isolation())
+        };
+        taken.handle.status.busy.fetch_add(1, Ordering::AcqRel);
+        taken
+    }
+
     /// An instance that is waiting and has room for one more, or a new one.
-    fn shared(&self, engine: &Arc<Engine>, seat: &Seat) -> Arc<Handle> {
-        let Seat::Async {
-            worker,
-            handle: runtime,
-        } = seat
-        else {
+    fn shared(&self, seat: &Seat) -> Arc<Handle> {
+        let Seat::Async { worker, .. } = seat else {
             unreachable!("a route of the blocking lane is never shared");
         };
         let mut instances = lock(&self.shared[*worker]);
@@ -178,47 +193,28 @@ impl Pool {
         if let Some(handle) = free {
             return handle.clone();
         }
-        let handle = Arc::new(Handle::start(
-            engine,
-            &self.loaded,
-            Lane::Async,
-            Isolation::Shared,
-            runtime,
-            &self.blocking,
-        ));
+        let handle = self.start(Isolation::Shared, seat);
         instances.push(handle.clone());
         handle
     }
 
     /// An idle instance or a new one, and what to do when it is free again.
-    fn exclusive(
-        self: &Arc<Self>,
-        engine: &Arc<Engine>,
-        seat: &Seat,
-        isolation: Isolation,
-    ) -> (Arc<Handle>, Option<OnFree>) {
+    fn exclusive(self: &Arc<Self>, seat: &Seat, isolation: Isolation) -> Taken {
+        if isolation == Isolation::Fresh {
+            return Taken {
+                handle: self.start(isolation, seat),
+                on_free: None,
+            };
+        }
         let place = match seat {
             Seat::Async { worker, .. } => *worker,
             Seat::Blocking { .. } => self.idle.len() - 1,
         };
-        let start = || {
-            Arc::new(Handle::start(
-                engine,
-                &self.loaded,
-                seat.lane(),
-                isolation,
-                seat.handle(),
-                &self.blocking,
-            ))
-        };
-        if isolation == Isolation::Fresh {
-            return (start(), None);
-        }
         let idle = {
             let mut idle = lock(&self.idle[place]);
             std::iter::from_fn(|| idle.pop()).find(|handle| !handle.status.is_retired())
         };
-        let handle = idle.unwrap_or_else(start);
+        let handle = idle.unwrap_or_else(|| self.start(isolation, seat));
         // Weak: a version that was retired meanwhile keeps no idle instance.
         let pool = Arc::downgrade(self);
         let again = handle.clone();
@@ -230,15 +226,34 @@ impl Pool {
                 lock(&pool.idle[place]).push(again);
             }
         };
-        (handle, Some(Box::new(put_aside)))
+        Taken {
+            handle,
+            on_free: Some(Box::new(put_aside)),
+        }
     }
+
+    fn start(&self, isolation: Isolation, seat: &Seat) -> Arc<Handle> {
+        Arc::new(Handle::start(
+            &self.engine,
+            &self.loaded,
+            isolation,
+            seat,
+            &self.blocking,
+        ))
+    }
+}
+
+/// A place in an instance.
+struct Taken {
+    handle: Arc<Handle>,
+    on_free: Option<OnFree>,
 }
 
 /// An instance with a place taken in it.
 pub struct Instance {
-    handle: Arc<Handle>,
+    pool: Arc<Pool>,
+    taken: Taken,
     permit: LanePermit,
-    on_free: Option<OnFree>,
 }
 
 impl Instance {
@@ -255,48 +270,69 @@ impl Instance {
         invocation: Arc<Invocation>,
         deadline: Instant,
     ) -> Result<http::Response<Answer>, Failure> {
+        let loaded = self.pool.loaded.clone();
+        let outcome = self.outcome(head, body, &invocation);
+        let (response, waiting, permit) = tokio::time::timeout_at(deadline, outcome)
+            .await
+            .unwrap_or(Err(Failure::Deadline))?;
+        invocation.answered();
+        let expired = move || {
+            let line = format!("the answer broke off: {}", Failure::Deadline);
+            loaded.grants.log(Some(&invocation.request_id), line);
+        };
+        Ok(response.map(|body| Answer::new(body, waiting, permit, deadline, expired)))
+    }
+
+    /// The answer. A request that its instance has not taken when it ends goes
+    /// to another one: no guest has seen it.
+    async fn outcome(
+        self,
+        mut head: Arc<Head>,
+        mut body: Body,
+        invocation: &Arc<Invocation>,
+    ) -> Result<(http::Response<Body>, Waiting, LanePermit), Failure> {
         let Self {
-            handle,
-            permit,
-            on_free,
+            pool,
+            mut taken,
+            mut permit,
         } = self;
-        let status = handle.status.clone();
-        let loaded = handle.loaded.clone();
-        let (reply, outcome) = oneshot::channel();
-        let route = invocation.route.id().0;
-        let place = Place::new(status.clone(), invocation.clone(), on_free);
-        let mut waiting = Waiting::new(status.clone());
-        let job = Job {
-            head,
-            body,
-            route,
-            reply,
-            place,
-        };
-        // Refused when the instance has just ended: then so is the reply.
-        let _ = handle.jobs.send(job);
-        drop(handle);
-        let outcome = async {
-            match outcome.await {
-                Ok(outcome) => outcome,
+        let mut tries = MAX_TRIES;
+        loop {
+            let Taken { handle, on_free } = taken;
+            let status = handle.status.clone();
+            let (reply, replied) = oneshot::channel();
+            let mut waiting = Waiting::new(status.clone());
+            let job = Job {
+                head,
+                body,
+                route: invocation.route.id().0,
+                reply,
+                place: Place::new(status.clone(), invocation.clone(), on_free),
+                start: permit.take_start(),
+            };
+            if let Err(job) = handle.send(job) {
+                job.give_back();
+            }
+            drop(handle);
+            match replied.await {
+                Ok(Reply::Done(Ok(response))) => return Ok((response, waiting, permit)),
+                Ok(Reply::Done(Err(failure))) => {
+                    waiting.done();
+                    return Err(failure);
+                }
+                Ok(Reply::Untouched(its_head, its_body)) if tries > 0 => {
+                    waiting.done();
+                    tries -= 1;
+                    (head, body) = (its_head, its_body);
+                    taken = pool.take(&invocation.route, permit.seat());
+                }
                 // Gone without an answer: its fate says why.
-                Err(_) => Err(status.fate().await),
+                Ok(Reply::Untouched(..)) | Err(_) => {
+                    let failure = status.fate().await;
+                    waiting.done();
+                    return Err(failure);
+                }
             }
-        };
-        match tokio::time::timeout_at(deadline, outcome).await {
-            Ok(Ok(response)) => {
-                invocation.answered();
-                let expired = move || {
-                    let line = format!("the answer broke off: {}", Failure::Deadline);
-                    loaded.grants.log(Some(&invocation.request_id), line);
-                };
-                Ok(response.map(|body| Answer::new(body, waiting, permit, deadline, expired)))
-            }
-            Ok(Err(failure)) => {
-                waiting.done();
-                Err(failure)
-            }
-            Err(_) => Err(Failure::Deadline),
         }
     }
 }

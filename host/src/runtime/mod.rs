@@ -8,6 +8,7 @@
 mod answer;
 mod call;
 mod compile;
+mod driver;
 mod engine;
 mod failure;
 mod inspect;
@@ -15,8 +16,10 @@ mod instance;
 mod instances;
 mod limits;
 mod loaded;
+mod mailbox;
 mod pace;
 mod state;
+mod status;
 
 pub use self::answer::Answer;
 pub use self::compile::{

@@ -1,10 +1,10 @@
 //! What one instance's store holds.
 
 use super::engine::Engine;
-use super::instance::Status;
 use super::limits::MemoryLimit;
 use super::loaded::Loaded;
 use super::pace::{ASYNC_BUDGET, Ticked};
+use super::status::Status;
 use crate::capabilities::{Context, Grants, Invocation};
 use std::sync::Arc;
 use wasmtime::{Store, UpdateDeadline};

@@ -2,6 +2,7 @@
 
 use super::admission::{Counted, Places};
 use super::permit::{LanePermit, Refused, Seat};
+use super::turns::Turns;
 use crate::registry::Lane;
 use crate::routing::Route;
 use std::cell::Cell;
@@ -34,7 +35,8 @@ pub struct LanesConfig {
     /// Exclusive instances that may run at once on either lane. Default 1,500:
     /// more than one function may have, fewer than the engine has room for.
     pub max_exclusive: usize,
-    /// Invocations that may wait for either. Default 1,000.
+    /// Invocations that may wait for one of these, or for their start on the
+    /// blocking lane. Default 1,000.
     pub max_waiting: usize,
     /// Longest wait before the host says that it is overloaded. Default 5 s.
     pub max_wait: Duration,
@@ -84,6 +86,7 @@ pub struct Lanes {
     blocking: Handle,
     /// Taken to stop: a runtime may not be dropped by waiting for its threads.
     blocking_runtime: Mutex<Option<Runtime>>,
+    turns: Turns,
     invocations: Places,
     exclusive: Places,
 }
@@ -112,6 +115,11 @@ impl Lanes {
             workers,
             blocking: blocking.handle().clone(),
             blocking_runtime: Mutex::new(Some(blocking)),
+            turns: Turns::new(
+                config.blocking_threads.max(1),
+                config.max_waiting,
+                config.max_wait,
+            ),
             invocations: Places::new(config.max_invocations, config.max_waiting, config.max_wait),
             exclusive: Places::new(config.max_exclusive, config.max_waiting, config.max_wait),
         })
@@ -135,6 +143,11 @@ impl Lanes {
         &self.blocking
     }
 
+    /// Who computes when on the blocking lane.
+    pub fn turns(&self) -> &Turns {
+        &self.turns
+    }
+
     /// Lets one invocation of `route` run, as soon as there is room for it.
     ///
     /// Called on a worker: an invocation on the async lane runs on the caller's.
@@ -146,6 +159,11 @@ impl Lanes {
     pub async fn admit(&self, route: &Route) -> Result<LanePermit, Refused> {
         let function = Counted::below(route.running().clone(), route.max_running())
             .ok_or(Refused::FunctionOverloaded)?;
+        let start = match route.lane() {
+            Lane::Async => None,
+            // Boxed, so that the async lane carries no room for the wait.
+            Lane::Blocking => Some(Box::pin(self.turns.start(route.function())).await?),
+        };
         let invocation = self.invocations.take().await?;
         let exclusive = if route.is_shared() {
             None
@@ -166,6 +184,7 @@ impl Lanes {
         };
         Ok(LanePermit {
             seat,
+            start,
             _function: function,
             _invocation: invocation,
             _exclusive: exclusive,

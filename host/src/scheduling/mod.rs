@@ -8,6 +8,8 @@
 mod admission;
 mod lanes;
 mod permit;
+mod turns;
 
 pub use self::lanes::{Lanes, LanesConfig, Worker};
 pub use self::permit::{Lane, LanePermit, Refused, Seat};
+pub use self::turns::{InTurn, Start, Turns};

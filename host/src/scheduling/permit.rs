@@ -1,6 +1,7 @@
 //! The proof that an invocation may run, and where.
 
 use super::admission::Counted;
+use super::turns::Start;
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
@@ -46,6 +47,8 @@ impl Seat {
 #[derive(Debug)]
 pub struct LanePermit {
     pub(super) seat: Seat,
+    /// To be dropped when the instance takes the invocation.
+    pub(super) start: Option<Start>,
     pub(super) _function: Counted,
     pub(super) _invocation: OwnedSemaphorePermit,
     pub(super) _exclusive: Option<OwnedSemaphorePermit>,
@@ -55,6 +58,11 @@ impl LanePermit {
     /// Where the invocation runs.
     pub fn seat(&self) -> &Seat {
         &self.seat
+    }
+
+    /// What has to go with the invocation until its instance takes it.
+    pub fn take_start(&mut self) -> Option<Start> {
+        self.start.take()
     }
 }
 
