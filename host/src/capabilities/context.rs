@@ -4,9 +4,10 @@ use super::egress::{EgressClient, EgressError, Hops};
 use super::output::{Output, OutputStream};
 use super::wasi::EgressHooks;
 use crate::names::VersionId;
+use crate::registry::Lane;
 use crate::routing::Route;
 use crate::telemetry::{Logs, RequestId, Source};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -20,6 +21,9 @@ const MAX_RANDOM_BYTES: u64 = 64 * 1024;
 
 /// Most handles (streams, bodies, requests …) that a guest holds at a time.
 const MAX_HANDLES: usize = 16 * 1024;
+
+/// Most tasks whose left work is counted apart, in one instance.
+const MAX_LEFT: usize = 256;
 
 /// What a version's manifest grants its instances.
 #[derive(Debug)]
@@ -47,10 +51,10 @@ pub struct Invocation {
     pub hops: Hops,
     /// The route that it is an invocation of.
     pub route: Route,
-    cpu_us: AtomicU64,
     answered: AtomicBool,
-    outgoing: AtomicU32,
-    pub(super) logged: AtomicU64,
+    moved: AtomicBool,
+    /// What it has used up.
+    pub usage: Usage,
 }
 
 impl Invocation {
@@ -60,10 +64,9 @@ impl Invocation {
             request_id,
             hops,
             route,
-            cpu_us: AtomicU64::new(0),
             answered: AtomicBool::new(false),
-            outgoing: AtomicU32::new(0),
-            logged: AtomicU64::new(0),
+            moved: AtomicBool::new(false),
+            usage: Usage::default(),
         }
     }
 
@@ -77,6 +80,30 @@ impl Invocation {
         self.answered.load(Ordering::Relaxed)
     }
 
+    /// Its instance was moved to the blocking lane.
+    pub fn moved(&self) {
+        self.moved.store(true, Ordering::Relaxed);
+    }
+
+    /// The lane that it is on.
+    pub fn lane(&self) -> Lane {
+        if self.moved.load(Ordering::Relaxed) {
+            Lane::Blocking
+        } else {
+            self.route.lane()
+        }
+    }
+}
+
+/// What an invocation, or work that it left behind, has used of its limits.
+#[derive(Debug, Default)]
+pub struct Usage {
+    cpu_us: AtomicU64,
+    outgoing: AtomicU32,
+    pub(super) logged: AtomicU64,
+}
+
+impl Usage {
     /// Adds CPU time; returns the sum so far.
     pub fn add_cpu(&self, cpu: Duration) -> Duration {
         let cpu_us = u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX);
@@ -84,9 +111,50 @@ impl Invocation {
     }
 
     /// The CPU time used so far, as far as it was long enough to be measured:
-    /// an invocation that never computes for a whole tick has none.
+    /// who never computes for a whole tick has used none.
     pub fn cpu(&self) -> Duration {
         Duration::from_micros(self.cpu_us.load(Ordering::Relaxed))
+    }
+}
+
+/// On whose behalf a guest is acting.
+#[derive(Clone, Debug)]
+pub enum Actor {
+    /// An invocation that somebody waits for.
+    Invocation(Arc<Invocation>),
+    /// None: the guest is starting, or does what an invocation left behind. That
+    /// has the limits of an invocation once more.
+    Left(Arc<Usage>),
+}
+
+impl Actor {
+    /// The invocation, if somebody waits for it.
+    pub fn invocation(&self) -> Option<&Arc<Invocation>> {
+        match self {
+            Self::Invocation(invocation) => Some(invocation),
+            Self::Left(_) => None,
+        }
+    }
+
+    /// What it has used up.
+    pub fn usage(&self) -> &Usage {
+        match self {
+            Self::Invocation(invocation) => &invocation.usage,
+            Self::Left(usage) => usage,
+        }
+    }
+
+    pub(super) fn request_id(&self) -> Option<&RequestId> {
+        self.invocation().map(|invocation| &invocation.request_id)
+    }
+
+    pub(super) fn hops(&self) -> Hops {
+        self.invocation()
+            .map_or_else(Hops::default, |invocation| invocation.hops)
+    }
+
+    pub(super) fn is(&self, other: &Self) -> bool {
+        std::ptr::eq(self.usage(), other.usage())
     }
 }
 
@@ -97,18 +165,13 @@ impl Grants {
             .write(&self.version, request_id, Source::Host, line);
     }
 
-    /// Counts one more outgoing request of an invocation.
-    pub(super) fn count_outgoing(
-        &self,
-        invocation: Option<&Invocation>,
-    ) -> Result<(), EgressError> {
+    /// Counts one more outgoing request.
+    pub(super) fn count_outgoing(&self, actor: &Actor) -> Result<(), EgressError> {
         let limit = self.outgoing_requests;
-        match invocation {
-            Some(it) if it.outgoing.fetch_add(1, Ordering::Relaxed) >= limit => {
-                Err(EgressError::TooManyRequests { limit })
-            }
-            _ => Ok(()),
+        if actor.usage().outgoing.fetch_add(1, Ordering::Relaxed) >= limit {
+            return Err(EgressError::TooManyRequests { limit });
         }
+        Ok(())
     }
 }
 
@@ -123,12 +186,17 @@ pub struct Context {
     /// Several at a time in a shared instance. Weak: whoever carries the
     /// invocation, up to the last byte of its answer, keeps it alive.
     invocations: Vec<(GuestTaskId, Weak<Invocation>)>,
+    /// Tasks that went on after their invocation, and acted since.
+    left: VecDeque<(GuestTaskId, Arc<Usage>)>,
+    /// What the instance did outside of every task.
+    own: Arc<Usage>,
 }
 
 impl Context {
     /// The context of a new instance.
     pub fn new(grants: Arc<Grants>) -> Self {
-        let output = Arc::new(Output::new(grants.clone()));
+        let own = Arc::<Usage>::default();
+        let output = Arc::new(Output::new(grants.clone(), own.clone()));
         let mut wasi = WasiCtx::builder();
         wasi.stdout(OutputStream::new(output.clone(), Source::Stdout))
             .stderr(OutputStream::new(output.clone(), Source::Stderr))
@@ -146,6 +214,8 @@ impl Context {
             http: WasiHttpCtx::new(),
             table,
             invocations: Vec::new(),
+            left: VecDeque::new(),
+            own,
         }
     }
 
@@ -154,13 +224,20 @@ impl Context {
     pub fn begin(&mut self, task: GuestTaskId, invocation: &Arc<Invocation>) {
         self.invocations
             .retain(|(_, running)| running.strong_count() > 0);
+        // Tasks are numbered anew as they end.
+        self.left.retain(|(left, _)| *left != task);
         self.invocations.push((task, Arc::downgrade(invocation)));
         let alone = match self.invocations.as_slice() {
             [(_, alone)] => alone.clone(),
             _ => Weak::new(),
         };
         self.hooks.set_current(alone.clone());
-        self.output.set_current(alone);
+        self.output.set_alone(alone);
+    }
+
+    /// Nothing is left of any invocation.
+    pub fn nothing_left(&mut self) {
+        self.left.clear();
     }
 
     /// The invocations that somebody still carries.
@@ -171,20 +248,46 @@ impl Context {
             .collect()
     }
 
-    /// The invocation on whose behalf the guest is calling the host right now.
-    ///
-    /// None where the guest acts outside of every invocation: while it starts,
-    /// or in work that outlives its request.
-    pub fn current<T>(mut store: StoreContextMut<'_, T>) -> Option<Arc<Invocation>>
+    /// On whose behalf the guest is calling the host right now.
+    pub fn actor<T>(mut store: StoreContextMut<'_, T>) -> Actor
     where
         T: AsMut<Context> + 'static,
     {
-        if let [(_, alone)] = store.data_mut().as_mut().invocations.as_slice() {
-            return alone.upgrade();
+        let task = store
+            .as_context_mut()
+            .async_call_stack()
+            .ok()
+            .and_then(Iterator::last);
+        let context = store.data_mut().as_mut();
+        match task {
+            Some(task) => context.actor_of(task),
+            None => context.alone(),
         }
-        let task = store.as_context_mut().async_call_stack().ok()?.last()?;
-        let running = &store.data_mut().as_mut().invocations;
-        running.iter().find(|(id, _)| *id == task)?.1.upgrade()
+    }
+
+    fn actor_of(&mut self, task: GuestTaskId) -> Actor {
+        let running = self.invocations.iter().find(|(id, _)| *id == task);
+        if let Some(invocation) = running.and_then(|(_, invocation)| invocation.upgrade()) {
+            return Actor::Invocation(invocation);
+        }
+        if let Some((_, usage)) = self.left.iter().find(|(id, _)| *id == task) {
+            return Actor::Left(usage.clone());
+        }
+        if self.left.len() == MAX_LEFT {
+            self.left.pop_front();
+        }
+        let usage = Arc::<Usage>::default();
+        self.left.push_back((task, usage.clone()));
+        Actor::Left(usage)
+    }
+
+    /// Who acts when it can't be told: the only invocation, or the instance.
+    fn alone(&self) -> Actor {
+        match self.invocations.as_slice() {
+            [(_, alone)] => alone.upgrade().map(Actor::Invocation),
+            _ => None,
+        }
+        .unwrap_or_else(|| Actor::Left(self.own.clone()))
     }
 
     /// The standard interfaces' view.

@@ -1,6 +1,6 @@
 //! `dunlin:function/fetch`: one typed call for a whole outgoing request.
 
-use super::egress::{EgressError, Hops};
+use super::egress::EgressError;
 use super::{Context, HasContext};
 use crate::contract::{Body, fetch, request_from_guest, response_to_guest, types};
 use std::error::Error as _;
@@ -18,20 +18,18 @@ where
         accessor: &Accessor<T, Self>,
         request: types::Request,
     ) -> Result<types::Response, fetch::Error> {
-        let (request, invocation, grants) = accessor.with(|mut access| {
-            let invocation = Context::current(access.as_context_mut());
+        let (request, actor, grants) = accessor.with(|mut access| {
+            let actor = Context::actor(access.as_context_mut());
             let grants = access.get().grants.clone();
-            (request_from_guest(access, request), invocation, grants)
+            (request_from_guest(access, request), actor, grants)
         });
         let request = request
             .map_err(|error| fetch::Error::InvalidRequest(error.to_string()))?
             .map_err(|error| fetch::Error::InvalidRequest(error.to_string()))?;
-        let hops = invocation
-            .as_ref()
-            .map_or_else(Hops::default, |invocation| invocation.hops);
-        grants
-            .count_outgoing(invocation.as_deref())
-            .map_err(to_guest)?;
+        grants.count_outgoing(&actor).map_err(to_guest)?;
+        let hops = actor.hops();
+        // A request that waits for its answer keeps no invocation alive.
+        drop(actor);
         let response = grants.egress.send(request, hops).await.map_err(to_guest)?;
         accessor
             .with(|access| response_to_guest(access, response.map(Body::stream)))

@@ -10,7 +10,7 @@ mod fetch;
 mod output;
 mod wasi;
 
-pub use self::context::{Context, Grants, HasContext, Invocation};
+pub use self::context::{Actor, Context, Grants, HasContext, Invocation, Usage};
 
 use crate::contract::Function;
 use wasmtime::component::Linker;

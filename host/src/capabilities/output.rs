@@ -1,13 +1,13 @@
 //! Standard output and standard error: whole lines, each with the request that
 //! wrote it, cut at the invocation's allowance.
 
-use super::{Context, Grants, Invocation};
+use super::{Actor, Context, Grants, Invocation, Usage};
 use crate::telemetry::Source;
 use bytes::Bytes;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 use tokio::io::AsyncWrite;
 use wasmtime::component::{Linker, Resource};
@@ -24,14 +24,17 @@ const MAX_LINE: usize = 16 * 1024;
 #[derive(Debug)]
 pub(super) struct Output {
     grants: Arc<Grants>,
-    /// Bytes written outside of every invocation.
-    logged: AtomicU64,
+    /// What the instance itself has used.
+    own: Arc<Usage>,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    current: Weak<Invocation>,
+    /// Whose doing the next writes are, while that is known.
+    current: Option<Actor>,
+    /// Else it is the only invocation's, or the instance's own.
+    alone: Weak<Invocation>,
     stdout: Partial,
     stderr: Partial,
 }
@@ -39,28 +42,37 @@ struct State {
 #[derive(Debug, Default)]
 struct Partial {
     text: Vec<u8>,
-    invocation: Option<Arc<Invocation>>,
+    actor: Option<Actor>,
 }
 
 impl Output {
-    pub(super) fn new(grants: Arc<Grants>) -> Self {
+    pub(super) fn new(grants: Arc<Grants>, own: Arc<Usage>) -> Self {
         Self {
             grants,
-            logged: AtomicU64::new(0),
+            own,
             state: Mutex::default(),
         }
     }
 
+    /// Who writes when it can't be told.
+    pub(super) fn set_alone(&self, invocation: Weak<Invocation>) {
+        self.lock().alone = invocation;
+    }
+
     /// Whose doing the next writes are; returns whose they were.
-    pub(super) fn set_current(&self, invocation: Weak<Invocation>) -> Weak<Invocation> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut state.current, invocation)
+    fn set_current(&self, actor: Option<Actor>) -> Option<Actor> {
+        std::mem::replace(&mut self.lock().current, actor)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self, source: Source, bytes: &[u8]) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         let State {
             current,
+            alone,
             stdout,
             stderr,
         } = &mut *state;
@@ -69,14 +81,21 @@ impl Output {
         } else {
             stderr
         };
-        let current = current.upgrade();
-        if partial.invocation.as_ref().map(Arc::as_ptr) != current.as_ref().map(Arc::as_ptr) {
+        let actor = current
+            .clone()
+            .or_else(|| alone.upgrade().map(Actor::Invocation))
+            .unwrap_or_else(|| Actor::Left(self.own.clone()));
+        if !partial
+            .actor
+            .as_ref()
+            .is_some_and(|before| before.is(&actor))
+        {
             self.flush(partial, source);
         }
         for mut line in bytes.split_inclusive(|&byte| byte == b'\n') {
             while !line.is_empty() {
                 // Each flush ends a line and takes it along.
-                partial.invocation.clone_from(&current);
+                partial.actor = Some(actor.clone());
                 let room = MAX_LINE - partial.text.len();
                 let (piece, rest) = line.split_at(line.len().min(room));
                 partial.text.extend_from_slice(piece);
@@ -90,18 +109,13 @@ impl Output {
 
     fn flush(&self, partial: &mut Partial, source: Source) {
         let text = std::mem::take(&mut partial.text);
-        let invocation = partial.invocation.take();
         let line = text.strip_suffix(b"\n").unwrap_or(&text);
-        if line.is_empty() {
+        let Some(actor) = partial.actor.take().filter(|_| !line.is_empty()) else {
             return;
-        }
-        let limit = self.grants.log_bytes;
-        let id = invocation.as_ref().map(|invocation| &invocation.request_id);
-        // What no invocation wrote counts against the instance as a whole.
-        let logged = match &invocation {
-            Some(invocation) => &invocation.logged,
-            None => &self.logged,
         };
+        let limit = self.grants.log_bytes;
+        let id = actor.request_id();
+        let logged = &actor.usage().logged;
         let length = line.len() as u64;
         let before = logged.fetch_add(length, Ordering::Relaxed);
         if before >= limit {
@@ -253,23 +267,23 @@ fn to_guest<T: WasiView>(
     }
 }
 
-/// While it lives, writes are the current invocation's.
+/// While it lives, writes are the current actor's.
 struct Attributed {
     output: Arc<Output>,
-    before: Weak<Invocation>,
+    before: Option<Actor>,
 }
 
 impl Attributed {
     fn new<T: AsMut<Context> + 'static>(mut store: StoreContextMut<'_, T>) -> Self {
-        let current = Context::current(store.as_context_mut());
+        let actor = Context::actor(store.as_context_mut());
         let output = store.data_mut().as_mut().output.clone();
-        let before = output.set_current(current.as_ref().map_or_else(Weak::new, Arc::downgrade));
+        let before = output.set_current(Some(actor));
         Self { output, before }
     }
 }
 
 impl Drop for Attributed {
     fn drop(&mut self) {
-        self.output.set_current(std::mem::take(&mut self.before));
+        self.output.set_current(self.before.take());
     }
 }

@@ -2,7 +2,7 @@
 //! outgoing requests under the function's egress policy.
 
 use super::egress::{EgressError, Hops};
-use super::{Grants, Invocation};
+use super::{Actor, Grants, Invocation};
 use crate::contract::{Body, StreamBody};
 use std::sync::{Arc, Weak};
 use wasmtime::component::Linker;
@@ -54,12 +54,13 @@ impl WasiHttpHooks for EgressHooks {
         let grants = self.grants.clone();
         let invocation = self.current.upgrade();
         Box::new(async move {
-            let hops = invocation
-                .as_ref()
-                .map_or_else(Hops::default, |invocation| invocation.hops);
-            grants
-                .count_outgoing(invocation.as_deref())
-                .map_err(to_standard)?;
+            let hops = match invocation.map(Actor::Invocation) {
+                Some(actor) => {
+                    grants.count_outgoing(&actor).map_err(to_standard)?;
+                    actor.hops()
+                }
+                None => Hops::default(),
+            };
             let response = grants
                 .egress
                 .send(request, hops)

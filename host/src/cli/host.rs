@@ -9,7 +9,7 @@ use crate::registry::{Registry, Version};
 use crate::routing::Table;
 use crate::runtime::{Engine, EngineConfig, Instances};
 use crate::scheduling::{Lanes, LanesConfig};
-use crate::telemetry::{self, LogFormat, Logs};
+use crate::telemetry::{self, LogFormat, Logs, Metrics};
 use anyhow::Context as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
@@ -90,7 +90,8 @@ impl Host {
             ..defaults
         })?);
         let tls = tls_source(args).map(Tls::load).transpose()?.map(Arc::new);
-        let routes = Arc::new(Table::default());
+        let metrics = Arc::new(Metrics::default());
+        let routes = Arc::new(Table::new(metrics.clone()));
         let instances = Arc::new(Instances::new(engine.clone(), registry.clone(), &lanes));
         let deployer = Arc::new(Deployer::new(
             engine,
@@ -119,6 +120,7 @@ impl Host {
             lanes.clone(),
             instances.clone(),
             logs.clone(),
+            metrics.clone(),
         ));
         let ready = Arc::new(AtomicBool::new(true));
         let bound = Bound {

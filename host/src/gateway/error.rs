@@ -1,9 +1,10 @@
 //! Failures of the host as answers. The caller gets a status, a code and one
 //! sentence; what the guest did wrong in detail is in the function's log.
 
+use super::account::Outgoing;
 use crate::registry::ByteSize;
 use crate::routing::RouteError;
-use crate::runtime::{Answer, Failure};
+use crate::runtime::Failure;
 use crate::scheduling::Refused;
 use crate::telemetry::RequestId;
 use bytes::Bytes;
@@ -86,7 +87,7 @@ impl GatewayError {
         }
     }
 
-    fn status(&self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Route(RouteError::UnknownFunction | RouteError::NoRoute(_)) => {
                 StatusCode::NOT_FOUND
@@ -129,7 +130,7 @@ impl GatewayError {
     }
 
     /// The answer, as RFC 9457 has it.
-    pub(super) fn into_response(self, id: &RequestId, detail: Detail) -> Response<Answer> {
+    pub(super) fn into_response(self, id: &RequestId, detail: Detail) -> Response<Outgoing> {
         #[derive(Serialize)]
         struct Problem<'a> {
             title: &'a str,
@@ -152,7 +153,7 @@ impl GatewayError {
             detail,
         };
         let body = serde_json::to_vec(&problem).expect("text and numbers are JSON");
-        let mut response = Response::new(Answer::of_host(Bytes::from(body)));
+        let mut response = Response::new(Outgoing::of_host(Bytes::from(body)));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(

@@ -3,6 +3,7 @@
 //! [`Gateway`]'s `handle` in `request.rs` is the whole path of a request, top to
 //! bottom.
 
+mod account;
 mod connection;
 mod error;
 mod inbound;

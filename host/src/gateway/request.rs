@@ -1,5 +1,6 @@
 //! The path of a request through the host.
 
+use super::account::{Account, Outgoing};
 use super::connection::Peer;
 use super::error::{Detail, GatewayError};
 use super::inbound::{self, Inbound};
@@ -9,7 +10,7 @@ use crate::capabilities::egress::Hops;
 use crate::routing::{Route, Table};
 use crate::runtime::{Answer, Failure, Instances};
 use crate::scheduling::Lanes;
-use crate::telemetry::{Logs, RequestId, Source};
+use crate::telemetry::{Logs, Metrics, RequestId, Source};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use std::sync::Arc;
@@ -40,6 +41,7 @@ pub struct Gateway {
     routes: Arc<Table>,
     instances: Arc<Instances>,
     logs: Arc<Logs>,
+    metrics: Arc<Metrics>,
 }
 
 impl Gateway {
@@ -51,6 +53,7 @@ impl Gateway {
         lanes: Arc<Lanes>,
         instances: Arc<Instances>,
         logs: Arc<Logs>,
+        metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             config,
@@ -60,11 +63,16 @@ impl Gateway {
             routes,
             instances,
             logs,
+            metrics,
         }
     }
 
     /// Answers one request, whatever happens.
-    pub(super) async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Answer> {
+    pub(super) async fn answer(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        peer: Peer,
+    ) -> Response<Outgoing> {
         let id = RequestId::given_or_new(request.headers().get(RequestId::HEADER));
         let mut response = match self.handle(request, peer, &id).await {
             Ok(response) => response,
@@ -82,11 +90,11 @@ impl Gateway {
 
     /// The way of a request. A failure comes with the route, once there is one.
     async fn handle(
-        &self,
+        self: &Arc<Self>,
         request: Request<Incoming>,
         peer: Peer,
         id: &RequestId,
-    ) -> Result<Response<Answer>, (GatewayError, Option<Route>)> {
+    ) -> Result<Response<Outgoing>, (GatewayError, Option<Route>)> {
         let hops = Hops::of(request.headers());
         if hops.is_loop() {
             return Err((GatewayError::LoopDetected, None));
@@ -96,9 +104,34 @@ impl Gateway {
             .routes
             .resolve(host, request.method().as_str(), request.uri()) // who answers
             .map_err(|error| (error.into(), None))?;
-        self.invoke(request, peer, id, hops, &route)
-            .await
-            .map_err(|error| (error, Some(route)))
+        let response = if route.finishes() {
+            self.invoke_detached(request, peer, id, hops, &route).await
+        } else {
+            self.invoke(request, peer, id, hops, &route).await
+        };
+        response.map_err(|error| (error, Some(route)))
+    }
+
+    /// Runs an invocation that goes on when its caller goes away.
+    async fn invoke_detached(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        peer: Peer,
+        id: &RequestId,
+        hops: Hops,
+        route: &Route,
+    ) -> Result<Response<Outgoing>, GatewayError> {
+        let (gateway, id, route) = (self.clone(), id.clone(), route.clone());
+        let invocation =
+            tokio::spawn(async move { gateway.invoke(request, peer, &id, hops, &route).await });
+        match invocation.await {
+            Ok(response) => response,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The lane ends, and this task with it.
+                Err(_) => Err(Failure::Draining.into()),
+            },
+        }
     }
 
     async fn invoke(
@@ -108,26 +141,34 @@ impl Gateway {
         id: &RequestId,
         hops: Hops,
         route: &Route,
-    ) -> Result<Response<Answer>, GatewayError> {
+    ) -> Result<Response<Outgoing>, GatewayError> {
         let limits = &route.version().manifest.limits;
         let deadline = Instant::now() + limits.deadline.as_duration();
         let inbound = inbound::prepare(request, route, peer, id, limits, deadline).await?;
         let invocation = Arc::new(Invocation::new(id.clone(), hops, route.clone()));
+        let account = Account::open(invocation.clone());
 
         let again = inbound.to_repeat();
         let meter = inbound.meter.clone();
-        let response = match (self.run(route, inbound, &invocation, deadline).await, again) {
+        let answer = match (self.run(route, inbound, &invocation, deadline).await, again) {
             // Perhaps a bystander. Once more, alone: whoever is to blame fails
             // again and takes nobody along.
             (Err(GatewayError::Failed(Failure::Together(_))), Some(again)) => {
                 self.run(&route.alone(), again, &invocation, deadline).await
             }
-            (response, _) => response,
+            (answer, _) => answer,
         };
-        if meter.is_exceeded() {
-            return Err(GatewayError::BodyTooLarge(limits.request_body));
+        let answer = match answer {
+            _ if meter.is_exceeded() => Err(GatewayError::BodyTooLarge(limits.request_body)),
+            answer => answer,
+        };
+        match answer {
+            Ok(answer) => Ok(account.answered(answer)),
+            Err(error) => {
+                account.failed(&error);
+                Err(error)
+            }
         }
-        response
     }
 
     async fn run(
@@ -140,13 +181,15 @@ impl Gateway {
         let permit = self.lanes.admit(route).await?; // when, and on which lane
         let instance = self.instances.take(route, permit).await?;
         let Inbound { head, body, .. } = inbound;
-        let response = instance.call(head, body, invocation.clone(), deadline); // guest code, limited
-        Ok(response.await?)
+        let answer = instance.call(head, body, invocation.clone(), deadline); // guest code, limited
+        Ok(answer.await?)
     }
 
     /// One line for each failure: in the host's log, and in the function's when
     /// it is about one.
     fn log(&self, error: &GatewayError, route: Option<&Route>, id: &RequestId) {
+        self.metrics
+            .failed(route.map(Route::function), error.code());
         match route {
             Some(route) => {
                 let line = format!("{}: {error}", error.code());

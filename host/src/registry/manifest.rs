@@ -16,6 +16,7 @@ use crate::names::{FunctionName, HostName, Mount};
 /// mount = "/shop"                 # default: `/NAME`, or `/` when `host` is set
 /// host = "api.example.com"        # default: every host
 /// isolation = "shared"            # or "serial", "fresh"; default: by lane and contract
+/// on_disconnect = "cancel"        # or "finish": what becomes of an abandoned invocation
 ///
 /// [build]
 /// command = "make guest"          # or a list; default: cargo
@@ -54,6 +55,8 @@ pub struct Manifest {
     /// Who shares an instance; without it, the lane and contract decide.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub isolation: Option<Isolation>,
+    /// What becomes of an invocation whose caller goes away.
+    pub on_disconnect: OnDisconnect,
     /// How the component is built from its folder.
     pub build: BuildSection,
     /// Configuration that the guest reads as environment variables.
@@ -72,6 +75,7 @@ impl Manifest {
             name,
             host: None,
             isolation: None,
+            on_disconnect: OnDisconnect::default(),
             build: BuildSection::default(),
             vars: BTreeMap::new(),
             egress: EgressSection::default(),
@@ -120,6 +124,8 @@ struct RawManifest {
     host: Option<HostName>,
     isolation: Option<Isolation>,
     #[serde(default)]
+    on_disconnect: OnDisconnect,
+    #[serde(default)]
     build: BuildSection,
     #[serde(default)]
     vars: BTreeMap<VarName, String>,
@@ -146,6 +152,7 @@ impl TryFrom<RawManifest> for Manifest {
             mount,
             host: raw.host,
             isolation: raw.isolation,
+            on_disconnect: raw.on_disconnect,
             build: raw.build,
             vars: raw.vars,
             egress: raw.egress,
@@ -164,6 +171,18 @@ pub enum Isolation {
     Serial,
     /// An instance for each invocation.
     Fresh,
+}
+
+/// What becomes of an invocation whose caller goes away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDisconnect {
+    /// It ends: an instance of its own is dropped at once, a shared one when
+    /// nobody waits for it any more.
+    #[default]
+    Cancel,
+    /// It goes on to its end, or its deadline.
+    Finish,
 }
 
 /// The name of a configuration variable: letters, digits and `_`, not

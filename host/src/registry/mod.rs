@@ -18,7 +18,7 @@ pub use self::egress_entry::{EgressEntry, EgressEntryError};
 pub use self::egress_policy::{Destination, EgressPolicy, Host, Scheme};
 pub use self::files::Digest;
 pub use self::limits::Limits;
-pub use self::manifest::{EgressSection, Isolation, Manifest, VarName};
+pub use self::manifest::{EgressSection, Isolation, Manifest, OnDisconnect, VarName};
 pub use self::manifest_error::ManifestError;
 pub use self::store::{Registry, RegistryError};
 pub use self::units::{ByteSize, TimeLimit, UnitError};

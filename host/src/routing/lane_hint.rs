@@ -1,14 +1,9 @@
 //! What a route's invocations taught about the lane it belongs on.
 
+use super::habit::{Habit, Now};
 use crate::registry::Lane;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// A route that was promoted this often is learned.
-const LEARN_AFTER: u32 = 3;
-
-/// Promotions further apart than this are no habit.
-const MEMORY: Duration = Duration::from_secs(10);
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// The lane on which one route's invocations start.
 ///
@@ -19,8 +14,7 @@ const MEMORY: Duration = Duration::from_secs(10);
 pub(super) struct LaneHint {
     declared: Lane,
     learned: AtomicBool,
-    promotions: AtomicU32,
-    last_ms: AtomicU64,
+    promotions: Habit,
     cpu_us: AtomicU64,
 }
 
@@ -29,8 +23,7 @@ impl LaneHint {
         Self {
             declared,
             learned: AtomicBool::new(false),
-            promotions: AtomicU32::new(0),
-            last_ms: AtomicU64::new(0),
+            promotions: Habit::default(),
             cpu_us: AtomicU64::new(0),
         }
     }
@@ -45,16 +38,7 @@ impl LaneHint {
 
     /// Notes one promotion; true when it makes the route a learned one.
     pub(super) fn promoted(&self) -> bool {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        let last_ms = self.last_ms.swap(now_ms, Ordering::Relaxed);
-        if u128::from(now_ms.saturating_sub(last_ms)) > MEMORY.as_millis() {
-            self.promotions.store(0, Ordering::Relaxed);
-        }
-        let promotions = self.promotions.fetch_add(1, Ordering::Relaxed) + 1;
-        promotions >= LEARN_AFTER && !self.learned.swap(true, Ordering::Relaxed)
+        self.promotions.happened(Now::read()) && !self.learned.swap(true, Ordering::Relaxed)
     }
 
     /// Notes the CPU time of an invocation that was promoted or started on the
@@ -86,16 +70,5 @@ mod tests {
         assert_eq!(hint.lane(), Lane::Blocking);
         hint.used(Duration::from_millis(12));
         assert_eq!(hint.learned(), Some(Duration::from_millis(12)));
-    }
-
-    #[test]
-    fn rare_promotions_are_no_habit() {
-        let hint = LaneHint::new(Lane::Async);
-        for _ in 0..10 {
-            assert!(!hint.promoted());
-            hint.last_ms.store(0, Ordering::Relaxed);
-        }
-        assert_eq!(hint.lane(), Lane::Async);
-        assert_eq!(hint.learned(), None);
     }
 }

@@ -1,6 +1,7 @@
 //! Station 2 of 5, routing: from host and path to a route of one version.
 
 mod function;
+mod habit;
 mod lane_hint;
 mod table;
 

@@ -3,13 +3,15 @@
 //! requests read it without a lock.
 
 use super::function::{FunctionRoutes, Matched};
+use super::habit::{Now, Quarantine};
 use super::lane_hint::LaneHint;
 use crate::names::FunctionName;
-use crate::registry::{Isolation, Lane, Manifest, RouteSpec, Version};
+use crate::registry::{Isolation, Lane, Manifest, OnDisconnect, RouteSpec, Version};
+use crate::telemetry::{FunctionMetrics, Metrics};
 use arc_swap::ArcSwap;
 use http::Uri;
 use std::collections::HashMap;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use thiserror::Error;
@@ -24,33 +26,60 @@ pub struct Deployed {
     /// Which one.
     pub version: Arc<Version>,
     routes: FunctionRoutes,
-    lanes: Vec<LaneHint>,
+    learned: Vec<Learned>,
     /// Invocations of the function, whatever the version.
     running: Arc<AtomicUsize>,
+    metrics: FunctionMetrics,
+}
+
+/// What a route's invocations taught about it, until its version is replaced or
+/// the host stops.
+#[derive(Debug)]
+struct Learned {
+    lane: LaneHint,
+    quarantine: Quarantine,
 }
 
 impl Deployed {
-    fn new(version: Arc<Version>, routes: FunctionRoutes, previous: Option<&Self>) -> Self {
-        let lanes = version
-            .description
-            .routes
-            .iter()
-            .map(|route| LaneHint::new(route.lane));
+    fn new(
+        version: Arc<Version>,
+        routes: FunctionRoutes,
+        previous: Option<&Self>,
+        metrics: FunctionMetrics,
+    ) -> Self {
+        let routes_of = version.description.routes.iter();
+        let learned = routes_of.map(|route| Learned {
+            lane: LaneHint::new(route.lane),
+            quarantine: Quarantine::default(),
+        });
         let running = previous
             .map(|previous| previous.running.clone())
             .unwrap_or_default();
         Self {
-            lanes: lanes.collect(),
+            learned: learned.collect(),
             version,
             routes,
             running,
+            metrics,
         }
     }
 
     /// The most CPU time that an invocation of a route used, if the route was
     /// declared async and turned out to belong on the blocking lane.
     pub fn learned(&self, id: RouteId) -> Option<Duration> {
-        self.lanes[id.0 as usize].learned()
+        self.learned[id.0 as usize].lane.learned()
+    }
+
+    /// Whether the route keeps crashing and is kept apart for that.
+    pub fn is_quarantined(&self, id: RouteId) -> bool {
+        self.learned[id.0 as usize]
+            .quarantine
+            .is_in_force(Now::read())
+    }
+
+    /// Invocations of the function at once.
+    pub fn running(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
     }
 }
 
@@ -94,17 +123,40 @@ impl Route {
     /// Notes that an invocation had to be moved to the blocking lane; true when
     /// from now on the route starts there.
     pub fn promoted(&self) -> bool {
-        self.deployed.lanes[self.id.0 as usize].promoted()
+        self.deployed.metrics.promotions.inc();
+        self.learned().lane.promoted()
+    }
+
+    /// Notes that an invocation took its instance down. When that makes it a
+    /// habit, the route's requests get instances of their own from now on: for
+    /// how long is returned.
+    pub fn crashed(&self) -> Option<Duration> {
+        let begins = self.learned().quarantine.crashed(Now::read());
+        begins.then_some(Quarantine::LENGTH)
+    }
+
+    /// The function's meters.
+    pub fn metrics(&self) -> &FunctionMetrics {
+        &self.deployed.metrics
     }
 
     /// Notes the CPU time of an invocation that computed.
     pub fn used(&self, cpu: Duration) {
-        self.deployed.lanes[self.id.0 as usize].used(cpu);
+        self.learned().lane.used(cpu);
+    }
+
+    fn learned(&self) -> &Learned {
+        &self.deployed.learned[self.id.0 as usize]
     }
 
     /// Which of its routes.
     pub fn id(&self) -> RouteId {
         self.id
+    }
+
+    /// Whether an invocation goes on when its caller goes away.
+    pub fn finishes(&self) -> bool {
+        self.version().manifest.on_disconnect == OnDisconnect::Finish
     }
 
     /// The lane on which the invocation starts.
@@ -193,9 +245,18 @@ pub struct Table {
     current: ArcSwap<Snapshot>,
     /// Serialises changes; readers never take it.
     change: Mutex<()>,
+    metrics: Arc<Metrics>,
 }
 
 impl Table {
+    /// A table without functions, which counts in `metrics`.
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Self {
+            metrics,
+            ..Self::default()
+        }
+    }
+
     /// Finds the route that a request is for.
     ///
     /// # Errors
@@ -233,9 +294,16 @@ impl Table {
         let function = || entry.version.id.function().clone();
         match entry.routes.find(method, below) {
             Matched::Route(id) => {
-                let lane = entry.lanes[id as usize].lane();
+                let learned = &entry.learned[id as usize];
+                let lane = learned.lane.lane();
+                let isolation = match entry.version.isolation(lane) {
+                    Isolation::Shared if learned.quarantine.is_known() => {
+                        learned.quarantine.isolation()
+                    }
+                    isolation => isolation,
+                };
                 Ok(Route {
-                    isolation: entry.version.isolation(lane),
+                    isolation,
                     deployed: entry.clone(),
                     id: RouteId(id),
                     lane,
@@ -297,7 +365,8 @@ impl Table {
         };
         let path = mount_key(&version.manifest).to_owned();
         mounts.depth = mounts.depth.max(path.matches('/').count());
-        let deployed = Deployed::new(version, routes, previous.as_deref());
+        let metrics = self.metrics.of(version.id.function());
+        let deployed = Deployed::new(version, routes, previous.as_deref(), metrics);
         mounts.by_path.insert(path, Arc::new(deployed));
         self.current.store(Arc::new(next));
         Ok(previous)

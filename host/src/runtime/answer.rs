@@ -54,6 +54,11 @@ impl Answer {
         }
     }
 
+    /// Whether all of it is here, and its invocation at its end.
+    pub fn is_whole(&self) -> bool {
+        self.running.is_none()
+    }
+
     /// An answer of the host itself.
     pub fn of_host(bytes: Bytes) -> Self {
         Self {

@@ -1,5 +1,6 @@
 //! One instance: the code that drives it, from its start to its end.
 
+use super::advice;
 use super::call::{self, Job};
 use super::driver::{Blocking, OnAsyncLane};
 use super::engine::Engine;
@@ -15,7 +16,7 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, ready};
 use std::time::Instant;
 use wasmtime::component::Accessor;
 use wasmtime::{AsContextMut as _, PoolConcurrencyLimitError, Store, Trap};
@@ -159,7 +160,7 @@ impl Driver {
     ) -> wasmtime::Result<()> {
         let grace = self.loaded.version.manifest.limits.deadline.as_duration();
         let linger = (self.isolation != Isolation::Shared).then_some(grace);
-        let mut over = None;
+        let mut left = None;
         let mut calls = FuturesUnordered::new();
         let mut open = true;
         poll_fn(|cx| {
@@ -183,18 +184,28 @@ impl Driver {
                             continue;
                         }
                         Poll::Ready(None) => open = false,
-                        Poll::Pending => return Poll::Pending,
+                        Poll::Pending => {}
                     }
                 }
                 if !calls.is_empty() {
                     return Poll::Pending;
                 }
                 if accessor.poll_no_interesting_tasks(cx).is_ready() {
-                    return Poll::Ready(Ok(()));
+                    if left.take().is_some() {
+                        accessor.with(|mut access| access.get().context.nothing_left());
+                    }
+                    return if open {
+                        Poll::Pending
+                    } else {
+                        Poll::Ready(Ok(()))
+                    };
                 }
-                // Work that outlives its requests outlives them so long.
-                let over = over.get_or_insert_with(|| Box::pin(tokio::time::sleep(grace)));
-                return over.as_mut().poll(cx).map(Ok);
+                // Work that outlives its request outlives it so long.
+                let timer = left.get_or_insert_with(|| Box::pin(tokio::time::sleep(grace)));
+                ready!(timer.as_mut().poll(cx));
+                advice::left_too_long(&self.loaded.grants);
+                self.status.retire();
+                return Poll::Ready(Ok(()));
             }
         })
         .await
@@ -221,6 +232,15 @@ impl Driver {
         }
         if running.is_empty() {
             self.loaded.grants.log(None, failure.to_string());
+        }
+        let is_one_route = running
+            .windows(2)
+            .all(|pair| pair[0].route.id() == pair[1].route.id());
+        match running.first() {
+            Some(first) if running.len() > 1 && is_one_route => {
+                advice::crashed(&self.loaded.grants, &failure, first);
+            }
+            _ => {}
         }
         if self.status.live() > 1 {
             return Failure::Together(Arc::new(failure));

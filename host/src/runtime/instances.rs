@@ -1,6 +1,7 @@
 //! The instances of all versions: loaded on first use, found for each request,
 //! put aside and, when nobody needs them, dropped.
 
+use super::advice;
 use super::answer::Answer;
 use super::call::{Job, OnFree, Place, Reply};
 use super::driver::Blocking;
@@ -87,7 +88,8 @@ impl Instances {
             None => Box::pin(self.load(route.version().clone())).await?,
         };
         Ok(Instance {
-            taken: pool.take(route, permit.seat()),
+            taken: pool.take(route.isolation(), permit.seat()),
+            isolation: route.isolation(),
             pool,
             permit,
         })
@@ -164,15 +166,14 @@ impl Instances {
 }
 
 impl Pool {
-    /// An instance for one more invocation of `route`.
-    fn take(self: &Arc<Self>, route: &Route, seat: &Seat) -> Taken {
-        let taken = if route.is_shared() {
-            Taken {
+    /// An instance for one more invocation.
+    fn take(self: &Arc<Self>, isolation: Isolation, seat: &Seat) -> Taken {
+        let taken = match isolation {
+            Isolation::Shared => Taken {
                 handle: self.shared(seat),
                 on_free: None,
-            }
-        } else {
-            self.exclusive(seat, route.isolation())
+            },
+            Isolation::Serial | Isolation::Fresh => self.exclusive(seat, isolation),
         };
         taken.handle.status.busy.fetch_add(1, Ordering::AcqRel);
         taken
@@ -253,6 +254,7 @@ struct Taken {
 pub struct Instance {
     pool: Arc<Pool>,
     taken: Taken,
+    isolation: Isolation,
     permit: LanePermit,
 }
 
@@ -294,6 +296,7 @@ impl Instance {
         let Self {
             pool,
             mut taken,
+            isolation,
             mut permit,
         } = self;
         let mut tries = MAX_TRIES;
@@ -324,12 +327,13 @@ impl Instance {
                     waiting.done();
                     tries -= 1;
                     (head, body) = (its_head, its_body);
-                    taken = pool.take(&invocation.route, permit.seat());
+                    taken = pool.take(isolation, permit.seat());
                 }
                 // Gone without an answer: its fate says why.
                 Ok(Reply::Untouched(..)) | Err(_) => {
                     let failure = status.fate().await;
                     waiting.done();
+                    advice::crashed(&pool.loaded.grants, &failure, invocation);
                     return Err(failure);
                 }
             }

@@ -5,6 +5,7 @@
 //! only a value, so that its task can be dropped, and with it the instance, at
 //! any time.
 
+mod advice;
 mod answer;
 mod call;
 mod compile;

@@ -4,8 +4,9 @@
 //! each tick; one that is done sooner is never interrupted, and so costs
 //! nothing to measure and has, as far as anybody can tell, used nothing.
 
-use crate::capabilities::Invocation;
+use crate::capabilities::Actor;
 use crate::registry::Lane;
+use crate::routing::Route;
 use rustix::time::{ClockId, clock_gettime};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,8 +27,10 @@ const BLOCKING_SLICE_TICKS: u64 = 10;
 pub(super) enum Ticked {
     /// Nothing to tell.
     GoOn,
-    /// The invocation's route has the habit of computing: from now on it starts
-    /// on the blocking lane.
+    /// The instance has to go on on the blocking lane.
+    Promoted,
+    /// So it has, and the invocation's route makes a habit of it: from now on it
+    /// starts there.
     RouteLearned,
 }
 
@@ -45,8 +48,6 @@ pub(super) struct Pace {
     /// The thread's CPU time when the slice began, in nanoseconds; only on the
     /// blocking lane, where slices are long enough to be worth asking.
     began_ns: AtomicU64,
-    /// CPU time outside of every invocation, in microseconds.
-    own_us: AtomicU64,
 }
 
 impl Pace {
@@ -57,7 +58,6 @@ impl Pace {
             promote: AtomicBool::new(false),
             new_slice: AtomicBool::new(true),
             began_ns: AtomicU64::new(thread_cpu_ns()),
-            own_us: AtomicU64::new(0),
         }
     }
 
@@ -89,16 +89,12 @@ impl Pace {
         self.new_slice.swap(false, Ordering::Relaxed)
     }
 
-    /// The guest has computed for a whole slice, on behalf of `invocation`.
+    /// The guest has computed for a whole slice, on behalf of `actor`.
     ///
     /// # Errors
     ///
-    /// When the invocation has used up its CPU time.
-    pub(super) fn tick(
-        &self,
-        invocation: Option<&Invocation>,
-        limit: Duration,
-    ) -> Result<Ticked, CpuLimitReached> {
+    /// When that has used up its CPU time.
+    pub(super) fn tick(&self, actor: &Actor, limit: Duration) -> Result<Ticked, CpuLimitReached> {
         self.computing.store(true, Ordering::Relaxed);
         let slice = if self.is_blocking() {
             let now_ns = thread_cpu_ns();
@@ -107,34 +103,23 @@ impl Pace {
         } else {
             TICK
         };
-        let used = match invocation {
-            Some(invocation) => {
-                let used = invocation.add_cpu(slice);
-                if self.is_blocking() {
-                    invocation.route.used(used);
-                }
-                used
-            }
-            // Starting up, or work that outlives its request.
-            None => {
-                let slice_us = u64::try_from(slice.as_micros()).unwrap_or(u64::MAX);
-                let used_us = self.own_us.fetch_add(slice_us, Ordering::Relaxed) + slice_us;
-                Duration::from_micros(used_us)
-            }
-        };
+        let used = actor.usage().add_cpu(slice);
+        let route = actor.invocation().map(|invocation| &invocation.route);
+        let is_due = used >= ASYNC_BUDGET && !self.blocking.swap(true, Ordering::Relaxed);
+        if let Some(route) = route.filter(|_| self.is_blocking()) {
+            route.used(used);
+        }
         if used > limit {
             return Err(CpuLimitReached);
         }
-        if used >= ASYNC_BUDGET && !self.blocking.swap(true, Ordering::Relaxed) {
-            self.promote.store(true, Ordering::Relaxed);
-            if let Some(invocation) = invocation {
-                invocation.route.used(used);
-                if invocation.route.promoted() {
-                    return Ok(Ticked::RouteLearned);
-                }
-            }
+        if !is_due {
+            return Ok(Ticked::GoOn);
         }
-        Ok(Ticked::GoOn)
+        self.promote.store(true, Ordering::Relaxed);
+        if route.is_some_and(Route::promoted) {
+            return Ok(Ticked::RouteLearned);
+        }
+        Ok(Ticked::Promoted)
     }
 
     /// Whether the instance has to be moved to the blocking lane now.

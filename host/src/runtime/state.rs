@@ -1,13 +1,14 @@
 //! What one instance's store holds.
 
+use super::advice;
 use super::engine::Engine;
 use super::limits::MemoryLimit;
 use super::loaded::Loaded;
-use super::pace::{ASYNC_BUDGET, Ticked};
+use super::pace::Ticked;
 use super::status::Status;
-use crate::capabilities::{Context, Grants, Invocation};
+use crate::capabilities::Context;
 use std::sync::Arc;
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::{AsContextMut as _, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
@@ -29,11 +30,16 @@ impl State {
         store.set_epoch_deadline(status.pace.slice_ticks());
         let grants = loaded.grants.clone();
         let limit = loaded.version.manifest.limits.cpu.as_duration();
-        store.epoch_deadline_callback(move |store| {
-            let invocation = Context::current(store);
-            let ticked = status.pace.tick(invocation.as_deref(), limit)?;
-            if let (Ticked::RouteLearned, Some(invocation)) = (ticked, &invocation) {
-                tell_learned(&grants, invocation);
+        store.epoch_deadline_callback(move |mut store| {
+            let actor = Context::actor(store.as_context_mut());
+            let ticked = status.pace.tick(&actor, limit)?;
+            if ticked != Ticked::GoOn {
+                // All that share the instance go along.
+                let running = store.data_mut().context.running();
+                running.iter().for_each(|invocation| invocation.moved());
+            }
+            if let (Ticked::RouteLearned, Some(invocation)) = (ticked, actor.invocation()) {
+                advice::learned(&grants, invocation);
             }
             // Tokio's own yield: wasmtime's would be polled again at once,
             // from the slot that a worker keeps for the task it woke last.
@@ -45,19 +51,6 @@ impl State {
         });
         store
     }
-}
-
-/// Tells the function's author that a handler is declared wrongly.
-fn tell_learned(grants: &Grants, invocation: &Invocation) {
-    let spec = invocation.route.spec();
-    let line = format!(
-        "`{} {}` is declared async but computes for more than {} ms: from now on it starts on the \
-         blocking lane; declare its handler `fn`",
-        spec.method,
-        spec.path,
-        ASYNC_BUDGET.as_millis(),
-    );
-    grants.log(Some(&invocation.request_id), line);
 }
 
 impl AsMut<Context> for State {

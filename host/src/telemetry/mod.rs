@@ -1,9 +1,11 @@
 //! What the host tells its operators: the log, and the lines that guests write.
 
 mod logs;
+mod metrics;
 mod request_id;
 
 pub use self::logs::{LogLine, Logs, Source};
+pub use self::metrics::{FunctionMetrics, Metrics, Now, Outcome, RouteNow};
 pub use self::request_id::RequestId;
 
 use std::io::IsTerminal as _;

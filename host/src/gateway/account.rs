@@ -1,0 +1,159 @@
+//! The account of one invocation: what it took and how it ended, counted and
+//! logged once, however it ends.
+
+use super::error::GatewayError;
+use crate::capabilities::Invocation;
+use crate::contract::BodyError;
+use crate::registry::Lane;
+use crate::runtime::Answer;
+use crate::telemetry::Outcome;
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+use tokio::runtime::Handle;
+
+/// Dropped, it closes: an invocation that nobody said anything about was
+/// abandoned by its caller.
+#[derive(Debug)]
+pub(super) struct Account {
+    invocation: Arc<Invocation>,
+    began: Instant,
+    status: Option<StatusCode>,
+    /// None: it was never begun.
+    outcome: Option<Outcome>,
+}
+
+impl Account {
+    /// Opens the account of an invocation that begins now.
+    pub(super) fn open(invocation: Arc<Invocation>) -> Self {
+        Self {
+            invocation,
+            began: Instant::now(),
+            status: None,
+            outcome: Some(Outcome::Cancelled),
+        }
+    }
+
+    /// The host answers in place of the function.
+    pub(super) fn failed(mut self, error: &GatewayError) {
+        self.status = Some(error.status());
+        self.close(match error {
+            GatewayError::Refused(_) => None,
+            _ => Some(Outcome::Failed),
+        });
+    }
+
+    /// The function answers; the account closes with the answer's last byte.
+    pub(super) fn answered(mut self, answer: Response<Answer>) -> Response<Outgoing> {
+        self.status = Some(answer.status());
+        let (parts, answer) = answer.into_parts();
+        let account = if answer.is_whole() {
+            self.close(Some(Outcome::Answered));
+            None
+        } else {
+            Some(self)
+        };
+        Response::from_parts(parts, Outgoing { answer, account })
+    }
+
+    fn close(mut self, outcome: Option<Outcome>) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let Some(outcome) = self.outcome else { return };
+        let invocation = &self.invocation;
+        let (took, cpu) = (self.began.elapsed(), invocation.usage.cpu());
+        let lane = invocation.lane();
+        let route = &invocation.route;
+        route
+            .metrics()
+            .ended(lane == Lane::Blocking, outcome, took, cpu);
+        let spec = route.spec();
+        tracing::debug!(
+            target: "dunlin",
+            version = %route.version().id,
+            request_id = %invocation.request_id,
+            route = format_args!("{} {}", spec.method, spec.path),
+            status = self.status.map(|status| status.as_u16()),
+            %outcome,
+            %lane,
+            ms = took.as_secs_f64() * 1e3,
+            cpu_ms = cpu.as_secs_f64() * 1e3,
+            "invocation",
+        );
+    }
+}
+
+/// The body of an answer, with the account of its invocation.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    answer: Answer,
+    account: Option<Account>,
+}
+
+impl Outgoing {
+    /// An answer of the host itself.
+    pub(super) fn of_host(bytes: Bytes) -> Self {
+        Self {
+            answer: Answer::of_host(bytes),
+            account: None,
+        }
+    }
+}
+
+impl HttpBody for Outgoing {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.answer).poll_frame(cx);
+        let outcome = match &polled {
+            Poll::Ready(None) => Outcome::Answered,
+            // Trailers are the last that comes; some readers ask no further.
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => Outcome::Answered,
+            Poll::Ready(Some(Err(_))) => Outcome::Failed,
+            _ => return polled,
+        };
+        if let Some(account) = self.account.take() {
+            account.close(Some(outcome));
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.answer.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.answer.size_hint()
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        if let Some(account) = self.account.take()
+            && account.invocation.route.finishes()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            // Nobody reads it, and yet it is to be finished.
+            let answer = std::mem::replace(&mut self.answer, Answer::of_host(Bytes::new()));
+            runtime.spawn(async move {
+                account.close(Some(match answer.collect().await {
+                    Ok(_) => Outcome::Answered,
+                    Err(_) => Outcome::Failed,
+                }));
+            });
+        }
+    }
+}
