@@ -22,6 +22,7 @@ fn dunlin(folder: &Path, arguments: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_dunlin"))
         .args(arguments.split_whitespace())
         .current_dir(folder)
+        .env_remove("DUNLIN_CONFIG")
         .env_remove("DUNLIN_HOST")
         .env_remove("DUNLIN_TOKEN")
         .stdin(Stdio::null())

@@ -2,6 +2,7 @@
 
 use super::deploy::{Deployed, Deployer};
 use super::error::AdminError;
+use super::host_info::Setting;
 use crate::names::FunctionName;
 use crate::registry::{Digest, Lane, Manifest, Registry, Version};
 use crate::routing::{Deployed as InService, RouteId, Table};
@@ -41,6 +42,8 @@ pub struct AdminConfig {
     pub logs: Arc<Logs>,
     /// False while the host starts or stops.
     pub ready: Arc<AtomicBool>,
+    /// What the host runs with.
+    pub settings: Vec<Setting>,
 }
 
 type Shared = State<Arc<AdminConfig>>;
@@ -49,6 +52,7 @@ type Shared = State<Arc<AdminConfig>>;
 pub fn router(config: AdminConfig) -> Router {
     let config = Arc::new(config);
     let guarded = Router::new()
+        .route("/v1/host", get(host))
         .route("/v1/functions", get(list))
         .route("/v1/functions/{name}", delete(remove))
         .route("/v1/functions/{name}/versions", post(deploy))
@@ -87,6 +91,10 @@ async fn authorize(
     } else {
         Err(AdminError::Unauthorized)
     }
+}
+
+async fn host(State(config): Shared) -> Json<Value> {
+    Json(json!({ "settings": config.settings }))
 }
 
 async fn list(State(config): Shared) -> Json<Value> {

@@ -4,7 +4,9 @@
 mod api;
 mod deploy;
 mod error;
+mod host_info;
 
 pub use self::api::{AdminConfig, router};
 pub use self::deploy::{DeployError, Deployed, Deployer, Step};
 pub use self::error::AdminError;
+pub use self::host_info::Setting;

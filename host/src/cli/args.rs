@@ -6,13 +6,13 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
 use super::exit;
 use super::output::Format;
 use crate::names::{FunctionName, NameError};
+use crate::registry::TimeLimit;
 
 /// Where a host of this machine keeps its state unless told otherwise.
 const DATA_DIR: &str = ".dunlin";
@@ -153,9 +153,18 @@ pub(crate) struct ServeArgs {
     pub(crate) tls_self_signed: bool,
 
     /// How long running invocations may take to finish when the host stops, as
-    /// in `500ms`, `30s`, `2m`
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = humantime::parse_duration)]
-    pub(crate) drain_timeout: Duration,
+    /// in `500ms`, `30s`, `2m` [default: 30s]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) drain_timeout: Option<TimeLimit>,
+
+    /// The host's configuration: limits, timeouts, sizes. Flags win over it
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "DUNLIN_CONFIG",
+        hide_env_values = true
+    )]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -349,7 +358,7 @@ mod tests {
         assert_eq!(up.serve.data_dir, PathBuf::from(".dunlin"));
         assert_eq!(up.serve.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(up.serve.admin.to_string(), "127.0.0.1:8081");
-        assert_eq!(up.serve.drain_timeout, Duration::from_secs(30));
+        assert_eq!(up.serve.drain_timeout, None);
         assert_eq!(up.serve.workers, None);
     }
 
@@ -404,6 +413,7 @@ mod tests {
     fn refusals_show_what_is_expected() {
         assert!(refusal("dunlin serve --listen 8080").contains("127.0.0.1:8080"));
         assert!(refusal("dunlin serve --drain-timeout soon").contains("drain-timeout"));
+        assert!(refusal("dunlin serve --drain-timeout 0s").contains("more than zero"));
         assert!(refusal("dunlin serve --workers 0").contains("--workers"));
         assert!(refusal("dunlin ls --host 127.0.0.1:8081").contains("http://127.0.0.1:8081"));
         assert!(refusal("dunlin ls --host http://h/path").contains("http://127.0.0.1:8081"));

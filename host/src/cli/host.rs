@@ -1,14 +1,15 @@
 //! Joins the stations to a running host, and takes it down again.
 
 use super::args::ServeArgs;
+use super::config::HostConfig;
 use super::output::Output;
 use crate::admin::{self, AdminConfig, Deployer};
 use crate::capabilities::egress::{Egress, EgressConfig};
-use crate::gateway::{self, Detail, Gateway, GatewayConfig, Listener, Tls, TlsSource};
+use crate::gateway::{self, Detail, Gateway, Listener, Tls, TlsSource};
 use crate::registry::{Registry, Version};
 use crate::routing::Table;
-use crate::runtime::{Engine, EngineConfig, Instances};
-use crate::scheduling::{Lanes, LanesConfig};
+use crate::runtime::{Engine, Instances};
+use crate::scheduling::Lanes;
 use crate::telemetry::{self, LogFormat, Logs, Metrics};
 use anyhow::Context as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -21,18 +22,12 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
-/// Files that the host needs besides one for each connection.
-const RESERVED_FILES: u64 = 512;
-
 /// How often instances that nobody uses are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Longest wait for the event loops to let go of what they run: a few ticks,
 /// unless the machine is very busy.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Longest wait for a request's head.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A host that serves.
 pub(super) struct Host {
@@ -66,29 +61,22 @@ impl Host {
     /// A bad setting, a port in use, a data directory in use or damaged: all
     /// before the first request is taken.
     pub(super) async fn start(args: &ServeArgs, detail: Detail) -> anyhow::Result<Self> {
-        // Both sockets first: a busy port is the likeliest mistake, and cheap.
+        let config = HostConfig::load(args, detail, raise_open_file_limit())?;
+        // Both sockets next: a busy port is the likeliest mistake, and cheap.
         let listener = Listener::bind(args.listen)?;
         let admin_socket = gateway::bind(args.admin, "--admin")?;
         let admin_socket = tokio::net::TcpListener::from_std(admin_socket)?;
-        let files = raise_open_file_limit();
 
         let data_dir = args.data_dir.clone();
         let registry =
             Arc::new(tokio::task::spawn_blocking(move || Registry::open(&data_dir)).await??);
         let logs = Arc::new(Logs::default());
         let egress = Egress::new(&EgressConfig::default(), tokio::runtime::Handle::current())?;
-        let engine = Engine::new(&EngineConfig::default(), egress, logs.clone())
+        let engine = Engine::new(&config.engine, egress, logs.clone())
             .map_err(anyhow::Error::from)
             .context("the WebAssembly engine does not start on this machine")?;
         let engine = Arc::new(engine);
-        let defaults = LanesConfig::default();
-        let lanes = Arc::new(Lanes::start(&LanesConfig {
-            workers: args.workers.map_or(defaults.workers, usize::from),
-            blocking_threads: args
-                .blocking_threads
-                .map_or(defaults.blocking_threads, usize::from),
-            ..defaults
-        })?);
+        let lanes = Arc::new(Lanes::start(&config.lanes)?);
         let tls = tls_source(args).map(Tls::load).transpose()?.map(Arc::new);
         let metrics = Arc::new(Metrics::default());
         let routes = Arc::new(Table::new(metrics.clone()));
@@ -106,15 +94,8 @@ impl Host {
             tokio::task::spawn_blocking(move || deployer.restore()).await??
         };
 
-        let config = GatewayConfig {
-            max_connections: usize::try_from(files.saturating_sub(RESERVED_FILES).max(64))
-                .unwrap_or(usize::MAX)
-                .min(tokio::sync::Semaphore::MAX_PERMITS),
-            header_timeout: HEADER_TIMEOUT,
-            detail,
-        };
         let gateway = Arc::new(Gateway::new(
-            config,
+            config.gateway,
             tls.clone(),
             routes.clone(),
             lanes.clone(),
@@ -136,6 +117,7 @@ impl Host {
             routes: routes.clone(),
             logs,
             ready: ready.clone(),
+            settings: config.settings,
         });
         Ok(Self {
             bound,
@@ -165,7 +147,7 @@ impl Host {
                     }
                 }
             }),
-            drain_timeout: args.drain_timeout,
+            drain_timeout: config.drain_timeout,
             lanes,
         })
     }

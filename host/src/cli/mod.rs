@@ -4,6 +4,7 @@
 mod args;
 mod build;
 mod client;
+mod config;
 mod exit;
 mod host;
 mod output;

@@ -21,13 +21,31 @@ use tokio_util::sync::CancellationToken;
 /// The gateway's limits.
 #[derive(Clone, Debug)]
 pub struct GatewayConfig {
-    /// Connections at once; the next ones wait in the system's backlog.
+    /// Connections at once; the next ones wait in the system's backlog. Default
+    /// 512: the open files that every system allows, less what else is open.
     pub max_connections: usize,
     /// Longest wait for a request's head, an idle connection's next request
     /// included. Default 60 s.
     pub header_timeout: Duration,
-    /// What failures tell the caller.
+    /// Longest that a connection may be open without a request. Default 60 s.
+    pub idle_timeout: Duration,
+    /// Longest that a peer may take none of the answer's bytes while some wait
+    /// to be sent. Default 60 s.
+    pub write_timeout: Duration,
+    /// What failures tell the caller. Default: nothing of the inside.
     pub detail: Detail,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        Self {
+            max_connections: 512,
+            header_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(60),
+            detail: Detail::Brief,
+        }
+    }
 }
 
 /// The data path: takes HTTP requests to functions and their answers back.

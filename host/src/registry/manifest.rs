@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BuildSection, EgressPolicy, Limits, ManifestError};
+use super::{BuildSection, EgressPolicy, Limits, TomlError};
 use crate::names::{FunctionName, HostName, Mount};
 
 /// A function's manifest, every setting decoded and defaulted.
@@ -92,16 +92,11 @@ impl Manifest {
         text: &str,
         origin: &Path,
         fallback: Option<&FunctionName>,
-    ) -> Result<Self, ManifestError> {
-        let failed = |error: &toml::de::Error, key| ManifestError::new(text, origin, error, key);
-        let document = toml::Deserializer::parse(text).map_err(|error| failed(&error, None))?;
-        let mut raw: RawManifest = serde_path_to_error::deserialize(document).map_err(|error| {
-            let key = Some(error.path().to_string()).filter(|path| path != ".");
-            failed(error.inner(), key)
-        })?;
+    ) -> Result<Self, TomlError> {
+        let mut raw: RawManifest = super::from_toml(text, origin)?;
         raw.name = raw.name.or_else(|| fallback.cloned());
         raw.try_into()
-            .map_err(|error| failed(&<toml::de::Error as serde::de::Error>::custom(error), None))
+            .map_err(|message| TomlError::lacks(text, origin, message))
     }
 
     /// The same manifest for a function of another name, which also answers
@@ -266,7 +261,7 @@ concurrency = 10
 log_output = "1KiB"
 "#;
 
-    fn parse(text: &str) -> Result<Manifest, ManifestError> {
+    fn parse(text: &str) -> Result<Manifest, TomlError> {
         Manifest::from_toml(text, Path::new("functions/shop/dunlin.toml"), None)
     }
 

@@ -7,8 +7,8 @@ mod egress_policy;
 mod files;
 mod limits;
 mod manifest;
-mod manifest_error;
 mod store;
+mod toml_error;
 mod units;
 mod version;
 
@@ -19,7 +19,7 @@ pub use self::egress_policy::{Destination, EgressPolicy, Host, Scheme};
 pub use self::files::Digest;
 pub use self::limits::Limits;
 pub use self::manifest::{EgressSection, Isolation, Manifest, OnDisconnect, VarName};
-pub use self::manifest_error::ManifestError;
 pub use self::store::{Registry, RegistryError};
+pub use self::toml_error::{TomlError, from_toml};
 pub use self::units::{ByteSize, TimeLimit, UnitError};
 pub use self::version::Version;

@@ -95,6 +95,15 @@ impl TimeLimit {
         Self(Duration::from_secs(seconds as u64))
     }
 
+    /// So long.
+    ///
+    /// # Panics
+    /// On zero.
+    pub const fn of(time: Duration) -> Self {
+        assert!(!time.is_zero(), "a time limit is more than zero");
+        Self(time)
+    }
+
     /// The limit as a duration, never zero.
     pub const fn as_duration(self) -> Duration {
         self.0

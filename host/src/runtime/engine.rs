@@ -21,7 +21,7 @@ const KEEP_RESIDENT: usize = 128 * 1024;
 pub(super) const MAX_MEMORY: u64 = 1024 * 1024 * 1024;
 
 /// The engine's size.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EngineConfig {
     /// Instances that may live at once, over all functions. Each reserves
     /// address space, not memory. Default 2,000.
@@ -63,7 +63,7 @@ impl Engine {
             Err(error) => {
                 tracing::warn!(
                     "instances are allocated one by one, which is slower: {error:#}; lower \
-                     `--max-instances` or raise the address-space limit (`ulimit -v`)"
+                     `host.instances` or raise the address-space limit (`ulimit -v`)"
                 );
                 wasmtime::Engine::new(&common())?
             }

@@ -24,7 +24,7 @@ const BLOCKING_NICE: i32 = 10;
 const EVENT_INTERVAL: u32 = 16;
 
 /// The lanes' size.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LanesConfig {
     /// Event loops of the async lane. Default: one per core.
     pub workers: usize,

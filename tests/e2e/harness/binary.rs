@@ -44,6 +44,7 @@ pub(crate) fn dunlin() -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        .env_remove("DUNLIN_CONFIG")
         .env_remove("DUNLIN_HOST")
         .env_remove("DUNLIN_TOKEN")
         .kill_on_drop(true);

@@ -1,14 +1,30 @@
-//! What is wrong with a `dunlin.toml`, on one screen.
+//! What is wrong with a TOML file that people write, on one screen.
 
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// What is wrong with a manifest, where, and what to write instead. Shows as
+use serde::de::DeserializeOwned;
+
+/// Reads what is written in TOML. `origin` is only for messages: the path of
+/// the file that `text` came from.
+///
+/// # Errors
+/// The first thing wrong, with its place, its key and what to write.
+pub fn from_toml<T: DeserializeOwned>(text: &str, origin: &Path) -> Result<T, TomlError> {
+    let document = toml::Deserializer::parse(text)
+        .map_err(|error| TomlError::new(text, origin, &error, None))?;
+    serde_path_to_error::deserialize(document).map_err(|error| {
+        let key = Some(error.path().to_string()).filter(|path| path != ".");
+        TomlError::new(text, origin, error.inner(), key)
+    })
+}
+
+/// What is wrong with a TOML file, where, and what to write instead. Shows as
 /// the place, the key, the message and the line itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}:{line}:{column}: {}{message}\n{excerpt}", origin.display(), KeyPrefix(key.as_deref()))]
-pub struct ManifestError {
+pub struct TomlError {
     origin: PathBuf,
     line: usize,
     column: usize,
@@ -17,14 +33,9 @@ pub struct ManifestError {
     excerpt: String,
 }
 
-impl ManifestError {
+impl TomlError {
     /// From the parser's error about `text`, and the key it was at.
-    pub(super) fn new(
-        text: &str,
-        origin: &Path,
-        error: &toml::de::Error,
-        key: Option<String>,
-    ) -> Self {
+    fn new(text: &str, origin: &Path, error: &toml::de::Error, key: Option<String>) -> Self {
         // What is missing has no place of its own: the top is where to add it.
         let span = error.span().unwrap_or(0..0);
         let message = error.message().replace('\n', ", ");
@@ -37,6 +48,12 @@ impl ManifestError {
             message,
             excerpt: place.excerpt,
         }
+    }
+
+    /// What the file as a whole lacks.
+    pub(super) fn lacks(text: &str, origin: &Path, message: &str) -> Self {
+        let error = <toml::de::Error as serde::de::Error>::custom(message);
+        Self::new(text, origin, &error, None)
     }
 
     /// The line, from 1.
