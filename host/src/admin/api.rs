@@ -4,7 +4,7 @@ use super::deploy::{Deployed, Deployer};
 use super::error::AdminError;
 use super::host_info::Setting;
 use crate::names::FunctionName;
-use crate::registry::{Digest, Lane, Manifest, Registry, Version};
+use crate::registry::{Digest, Lane, LimitInForce, Manifest, Registry, Version};
 use crate::routing::{Deployed as InService, RouteId, Table};
 use crate::telemetry::Logs;
 use axum::body::{Body, Bytes};
@@ -130,7 +130,18 @@ fn describe(version: &Version) -> Value {
         "sdk": version.description.sdk,
         "created_at_ms": version.created_at_ms,
         "routes": version.description.routes,
+        "limits": limits(version),
     })
+}
+
+/// What is in force, and why.
+fn limits(version: &Version) -> Value {
+    let limits = version.limits.explained(&version.manifest.limits);
+    let limit = |(key, limit): (String, LimitInForce)| {
+        let shown = json!({ "value": limit.value(), "why": limit.why() });
+        (key, shown)
+    };
+    Value::Object(limits.into_iter().map(limit).collect())
 }
 
 async fn has_component(
@@ -210,6 +221,7 @@ async fn deploy(
     let Deployed { version, steps } = config.deployer.deploy(component, manifest).await?;
     let mut answer = describe(&version);
     answer["steps"] = json!(steps);
+    answer["warnings"] = json!(version.warnings());
     Ok((StatusCode::CREATED, Json(answer)))
 }
 

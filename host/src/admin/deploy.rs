@@ -103,6 +103,9 @@ impl Deployer {
         for version in self.registry.deployed()? {
             let put_back = |version: Version| -> Result<(), Box<dyn std::error::Error>> {
                 let routes = FunctionRoutes::new(&version.description)?;
+                for warning in version.warnings() {
+                    tracing::warn!(target: "dunlin", "{}: {warning}", version.id);
+                }
                 self.routes.insert(Arc::new(version), routes)?;
                 Ok(())
             };
@@ -146,6 +149,7 @@ impl Deployer {
             description: crate::registry::Description::of_standard(
                 crate::registry::Interface::Function,
             ),
+            limits: manifest.limits.clamped(self.registry.maxima()),
             manifest: manifest.clone(),
             created_at_ms: 0,
         };

@@ -142,6 +142,9 @@ pub(super) async fn deploy(args: &DeployArgs, output: &Output) -> anyhow::Result
             json!({ "name": "upload", "ms": uploaded.as_secs_f64() * 1e3 }),
         );
     }
+    for warning in deployed["warnings"].as_array().into_iter().flatten() {
+        output.warn(warning.as_str().unwrap_or_default());
+    }
     output.data(&deployed, |deployed| {
         let mut text = format!(
             "deployed {}@{} at {}{}",

@@ -68,8 +68,8 @@ impl Host {
         let admin_socket = tokio::net::TcpListener::from_std(admin_socket)?;
 
         let data_dir = args.data_dir.clone();
-        let registry =
-            Arc::new(tokio::task::spawn_blocking(move || Registry::open(&data_dir)).await??);
+        let registry = tokio::task::spawn_blocking(move || Registry::open(&data_dir)).await??;
+        let registry = Arc::new(registry.with_maxima(config.maxima));
         let logs = Arc::new(Logs::default());
         let egress = Egress::new(&EgressConfig::default(), tokio::runtime::Handle::current())?;
         let engine = Engine::new(&config.engine, egress, logs.clone())

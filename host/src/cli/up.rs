@@ -129,6 +129,10 @@ impl<'a> Loop<'a> {
         let digest = tokio::task::spawn_blocking(move || registry.put_component(&bytes)).await??;
         let deployed = self.host.deployer.deploy(digest, manifest.clone()).await?;
         self.deployed.insert(manifest.name.clone(), state);
+        for warning in deployed.version.warnings() {
+            let name = &manifest.name;
+            self.output.warn(format_args!("`{name}`: {warning}"));
+        }
         let address = match &manifest.host {
             Some(host) => host.to_string(),
             None => self.host.bound.listen.to_string(),

@@ -160,7 +160,7 @@ impl Gateway {
         hops: Hops,
         route: &Route,
     ) -> Result<Response<Outgoing>, GatewayError> {
-        let limits = &route.version().manifest.limits;
+        let limits = &route.version().limits;
         let deadline = Instant::now() + limits.deadline.as_duration();
         let inbound = inbound::prepare(request, route, peer, id, limits, deadline).await?;
         let invocation = Arc::new(Invocation::new(id.clone(), hops, route.clone()));

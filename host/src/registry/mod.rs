@@ -17,7 +17,7 @@ pub use self::description::{Description, DescriptionError, Interface, Lane, Rout
 pub use self::egress_entry::{EgressEntry, EgressEntryError};
 pub use self::egress_policy::{Destination, EgressPolicy, Host, Scheme};
 pub use self::files::Digest;
-pub use self::limits::Limits;
+pub use self::limits::{LimitInForce, Limits};
 pub use self::manifest::{EgressSection, Isolation, Manifest, OnDisconnect, VarName};
 pub use self::store::{Registry, RegistryError};
 pub use self::toml_error::{TomlError, from_toml};

@@ -3,7 +3,7 @@
 //! All calls may wait for the disk: make them off the event loops.
 
 use super::files::{self, Layout};
-use super::{Description, Digest, Manifest, Version};
+use super::{Description, Digest, Limits, Manifest, Version};
 use crate::names::{FunctionName, VersionId};
 use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, params};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -78,6 +78,7 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Regi
 pub struct Registry {
     layout: Layout,
     database: Mutex<Connection>,
+    maxima: Limits,
     /// Held for as long as the registry lives; the system frees it even after
     /// a crash.
     _lock: File,
@@ -113,8 +114,19 @@ impl Registry {
         Ok(Self {
             layout,
             database: Mutex::new(database),
+            maxima: Limits::maxima(),
             _lock: lock,
         })
+    }
+
+    /// The same, with these maxima for the limits of every version.
+    pub fn with_maxima(self, maxima: Limits) -> Self {
+        Self { maxima, ..self }
+    }
+
+    /// The most that a version may have of each limit.
+    pub fn maxima(&self) -> &Limits {
+        &self.maxima
     }
 
     /// The token that opens the admin API to whoever can read this directory;
@@ -257,6 +269,7 @@ impl Registry {
         Ok(Version {
             id,
             component,
+            limits: manifest.limits.clamped(&self.maxima),
             manifest,
             description,
             created_at_ms,
@@ -276,7 +289,8 @@ impl Registry {
              FROM versions v JOIN deployments USING (function, number) ORDER BY v.function",
         )?;
         let rows = query.query_map([], Record::read)?;
-        rows.map(|record| Ok(record?.decode())).collect()
+        rows.map(|record| Ok(record?.decode(&self.maxima)))
+            .collect()
     }
 
     /// One version, if it is kept.
@@ -294,7 +308,7 @@ impl Registry {
                 Record::read,
             )
             .optional()?;
-        record.map(Record::decode).transpose()
+        record.map(|record| record.decode(&self.maxima)).transpose()
     }
 
     /// Forgets a function and its versions; false if there was none.
@@ -364,12 +378,14 @@ impl Record {
         })
     }
 
-    fn decode(self) -> Result<Version, RegistryError> {
+    fn decode(self, maxima: &Limits) -> Result<Version, RegistryError> {
         let decode = || -> Result<Version, Box<dyn std::error::Error + Send + Sync>> {
+            let manifest: Manifest = serde_json::from_str(&self.manifest)?;
             Ok(Version {
                 id: VersionId::new(self.function.parse()?, self.number),
                 component: self.component.parse()?,
-                manifest: serde_json::from_str(&self.manifest)?,
+                limits: manifest.limits.clamped(maxima),
+                manifest,
                 description: serde_json::from_str(&self.description)?,
                 created_at_ms: u64::try_from(self.created_at_ms)?,
             })

@@ -1,6 +1,6 @@
 //! An immutable build of a function.
 
-use super::{Description, Digest, Interface, Isolation, Lane, Manifest};
+use super::{Description, Digest, Interface, Isolation, Lane, Limits, Manifest};
 use crate::names::VersionId;
 
 /// A component with its configuration, as it was deployed.
@@ -10,8 +10,11 @@ pub struct Version {
     pub id: VersionId,
     /// Its component.
     pub component: Digest,
-    /// Its configuration.
+    /// Its configuration, as it was written.
     pub manifest: Manifest,
+    /// What is in force: the manifest's limits, as far as this host allows. A
+    /// host with other maxima decides anew.
+    pub limits: Limits,
     /// What its component said about itself.
     pub description: Description,
     /// When it was deployed, in milliseconds since the Unix epoch.
@@ -19,6 +22,15 @@ pub struct Version {
 }
 
 impl Version {
+    /// What its author should know: which limits are less than asked for.
+    pub fn warnings(&self) -> Vec<String> {
+        let limits = self.limits.explained(&self.manifest.limits);
+        let refused = limits.iter().filter(|(_, limit)| limit.is_refused());
+        refused
+            .map(|(key, limit)| format!("`limits.{key}`: {}", limit.why()))
+            .collect()
+    }
+
     /// Who shares an instance among the invocations that start on `lane`.
     ///
     /// The manifest decides; else a component that waits is shared, one that

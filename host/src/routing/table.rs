@@ -116,7 +116,7 @@ impl Route {
 
     /// How many of them the function may have.
     pub fn max_running(&self) -> usize {
-        let limit = self.version().manifest.limits.concurrency.get();
+        let limit = self.version().limits.concurrency.get();
         usize::try_from(limit).unwrap_or(usize::MAX)
     }
 
@@ -468,6 +468,7 @@ mod tests {
         let version = Version {
             id: VersionId::new(manifest.name.clone(), 1),
             component: Digest::of(b""),
+            limits: manifest.limits.clone(),
             manifest,
             description,
             created_at_ms: 0,

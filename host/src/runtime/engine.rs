@@ -17,21 +17,21 @@ use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 /// the next one in the slot faults less. Kept small: each idle slot costs it.
 const KEEP_RESIDENT: usize = 128 * 1024;
 
-/// Largest linear memory that any function may ask for.
-pub(super) const MAX_MEMORY: u64 = 1024 * 1024 * 1024;
-
 /// The engine's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EngineConfig {
     /// Instances that may live at once, over all functions. Each reserves
     /// address space, not memory. Default 2,000.
     pub max_instances: u32,
+    /// Bytes that one linear memory may grow to, 4 GiB at most. Default 1 GiB.
+    pub max_memory: u64,
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             max_instances: 2_000,
+            max_memory: 1024 * 1024 * 1024,
         }
     }
 }
@@ -167,7 +167,7 @@ fn pooling(config: &EngineConfig) -> Config {
         .total_memories(config.max_instances)
         .total_tables(core_instances)
         .total_stacks(config.max_instances.saturating_mul(2))
-        .max_memory_size(usize::try_from(MAX_MEMORY).unwrap_or(usize::MAX))
+        .max_memory_size(usize::try_from(config.max_memory).unwrap_or(usize::MAX))
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(KEEP_RESIDENT / 8)
         .max_unused_warm_slots(256);

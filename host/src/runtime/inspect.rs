@@ -34,9 +34,6 @@ pub enum InspectError {
     /// It wants something that this host does not have.
     #[error("the component imports what this host does not offer: {0}")]
     Link(String),
-    /// Its manifest asks for more than there is.
-    #[error("`limits.memory` is {0} bytes, the host's maximum {max}: lower it", max = Loaded::MAX_MEMORY)]
-    Memory(u64),
     /// It traps before it can serve.
     #[error("the component does not start: {0}")]
     Start(String),
@@ -59,10 +56,6 @@ pub async fn inspect(
     compiled: &Path,
     mut candidate: Version,
 ) -> Result<Description, InspectError> {
-    let memory = candidate.manifest.limits.memory.as_bytes();
-    if memory > Loaded::MAX_MEMORY {
-        return Err(InspectError::Memory(memory));
-    }
     let component = compile::load(engine, compiled)
         .map_err(|error| InspectError::Load(format!("{error:#}")))?;
     let interface = interface(engine, &component).ok_or(InspectError::NoHandler)?;

@@ -158,7 +158,7 @@ impl Driver {
         guest: &Guest,
         mailbox: &Mailbox,
     ) -> wasmtime::Result<()> {
-        let grace = self.loaded.version.manifest.limits.deadline.as_duration();
+        let grace = self.loaded.version.limits.deadline.as_duration();
         let linger = (self.isolation != Isolation::Shared).then_some(grace);
         let mut left = None;
         let mut calls = FuturesUnordered::new();

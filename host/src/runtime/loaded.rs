@@ -1,7 +1,7 @@
 //! A version, ready to be instantiated.
 
 use super::compile;
-use super::engine::{Engine, MAX_MEMORY};
+use super::engine::Engine;
 use super::state::State;
 use crate::capabilities::Grants;
 use crate::contract::{Function, FunctionPre};
@@ -39,8 +39,8 @@ impl Loaded {
             version: version.id.clone(),
             vars,
             egress: engine.egress.client(manifest.egress.allow.clone()),
-            outgoing_requests: manifest.limits.outgoing_requests,
-            log_bytes: manifest.limits.log_output.as_bytes(),
+            outgoing_requests: version.limits.outgoing_requests,
+            log_bytes: version.limits.log_output.as_bytes(),
             logs: engine.logs.clone(),
         };
         Ok(Self {
@@ -49,9 +49,6 @@ impl Loaded {
             grants: Arc::new(grants),
         })
     }
-
-    /// Most bytes of memory that any function may be given.
-    pub(super) const MAX_MEMORY: u64 = MAX_MEMORY;
 }
 
 /// A linked component, by how it is called.

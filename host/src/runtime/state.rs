@@ -23,13 +23,13 @@ impl State {
     pub(super) fn store(engine: &Engine, loaded: &Loaded, status: Arc<Status>) -> Store<Self> {
         let state = Self {
             context: Context::new(loaded.grants.clone()),
-            memory: MemoryLimit::new(loaded.version.manifest.limits.memory.as_bytes()),
+            memory: MemoryLimit::new(loaded.version.limits.memory.as_bytes()),
         };
         let mut store = Store::new(&engine.wasmtime, state);
         store.limiter(|state| &mut state.memory);
         store.set_epoch_deadline(status.pace.slice_ticks());
         let grants = loaded.grants.clone();
-        let limit = loaded.version.manifest.limits.cpu.as_duration();
+        let limit = loaded.version.limits.cpu.as_duration();
         store.epoch_deadline_callback(move |mut store| {
             let actor = Context::actor(store.as_context_mut());
             let ticked = status.pace.tick(&actor, limit)?;
