@@ -111,6 +111,54 @@ fn a_data_directory_that_is_none_is_named() {
 }
 
 #[test]
+fn a_host_configuration_that_is_wrong_stops_the_start() {
+    let check = |text: &str, parts: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("host.toml"), text).unwrap();
+        let flags = "--listen 127.0.0.1:0 --admin 127.0.0.1:0 --config host.toml";
+        for command in ["serve", "up"] {
+            fs::create_dir_all(folder.path().join("functions/a")).unwrap();
+            let prebuilt = "[build]\ncomponent = \"a.wasm\"\n";
+            fs::write(folder.path().join("functions/a/dunlin.toml"), prebuilt).unwrap();
+            let refused = dunlin(folder.path(), &format!("{command} {flags}"));
+            fails(&refused, 1, parts);
+        }
+        // Nothing was begun.
+        assert!(!folder.path().join(".dunlin").exists());
+    };
+    check(
+        "[limits]\nmemroy = \"1GiB\"\n",
+        &[
+            "host.toml:2:1: ",
+            "`limits.memroy`",
+            "unknown field",
+            "`memory`",
+            "2 | memroy = ",
+        ],
+    );
+    check(
+        "[host]\nmax_wait = \"soon\"\n",
+        &["host.toml:2:12: ", "`host.max_wait`", "\"30s\""],
+    );
+    check(
+        "[host]\ninstances = 10\nmax_exclusive = 20\n",
+        &[
+            "host.toml: ",
+            "`host.max_exclusive` is 20",
+            "`host.instances`, 10",
+            "lower the one or raise the other",
+        ],
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let missing = dunlin(folder.path(), "serve --config none.toml");
+    fails(
+        &missing,
+        1,
+        &["`none.toml` (`--config`) cannot be read", "because: "],
+    );
+}
+
+#[test]
 fn no_host_is_an_exit_code_of_its_own() {
     let folder = shop("[build]\ncomponent = \"shop.wasm\"\n", EMPTY_COMPONENT);
     let gone = TcpListener::bind("127.0.0.1:0")

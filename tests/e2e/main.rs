@@ -4,6 +4,7 @@
 mod harness;
 
 mod commands;
+mod config;
 mod connections;
 mod deploying;
 mod disconnecting;

@@ -44,6 +44,13 @@ pub(crate) async fn fills_memory() -> String {
     }
 }
 
+/// Holds so many MiB for a moment.
+#[get("/allocate/{mib}")]
+pub(crate) async fn allocates(Path(mib): Path<usize>) -> String {
+    let held: Vec<_> = (0..mib).map(|_| black_box(vec![1_u8; 1 << 20])).collect();
+    held.len().to_string()
+}
+
 #[get("/never")]
 pub(crate) async fn never_answers() {
     pending().await
