@@ -166,18 +166,31 @@ fn no_host_is_an_exit_code_of_its_own() {
         .local_addr()
         .unwrap();
     let host = format!("--host http://{gone}");
+    let parts = [
+        &*format!("no host answers at http://{gone}"),
+        "`dunlin serve`",
+        "`--host`",
+    ];
     for command in ["ls", "logs shop", "deploy shop"] {
-        let parts = [
-            &*format!("no host answers at http://{gone}"),
-            "`dunlin serve`",
-            "`--host`",
-        ];
         fails(
             &dunlin(folder.path(), &format!("{command} {host}")),
             4,
             &parts,
         );
     }
+    // The doctor tells what it can.
+    let mut doctor = dunlin(folder.path(), &format!("doctor --json {host}"));
+    let report: serde_json::Value = serde_json::from_slice(&doctor.stdout).unwrap();
+    let named = |name: &str| {
+        let checks = report["checks"].as_array().unwrap();
+        let check = checks.iter().find(|check| check["name"] == name);
+        check.unwrap_or_else(|| panic!("no {name}: {report}"))
+    };
+    assert_eq!(named("host")["status"], "failed");
+    assert!(named("host")["remedy"].is_string(), "{report}");
+    assert!(named("rust")["status"].is_string(), "{report}");
+    doctor.stdout.clear();
+    fails(&doctor, 4, &parts);
 }
 
 #[test]

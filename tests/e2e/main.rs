@@ -8,6 +8,7 @@ mod config;
 mod connections;
 mod deploying;
 mod disconnecting;
+mod doctor;
 mod egress;
 mod failures;
 mod lanes;

@@ -2,7 +2,7 @@
 
 use super::deploy::{Deployed, Deployer};
 use super::error::AdminError;
-use super::host_info::Setting;
+use super::host_info::HostInfo;
 use crate::names::FunctionName;
 use crate::registry::{Digest, Lane, LimitInForce, Manifest, Registry, Version};
 use crate::routing::{Deployed as InService, RouteId, Table};
@@ -42,8 +42,8 @@ pub struct AdminConfig {
     pub logs: Arc<Logs>,
     /// False while the host starts or stops.
     pub ready: Arc<AtomicBool>,
-    /// What the host runs with.
-    pub settings: Vec<Setting>,
+    /// What the host is.
+    pub host: HostInfo,
 }
 
 type Shared = State<Arc<AdminConfig>>;
@@ -93,8 +93,18 @@ async fn authorize(
     }
 }
 
-async fn host(State(config): Shared) -> Json<Value> {
-    Json(json!({ "settings": config.settings }))
+async fn host(State(config): Shared) -> Result<Json<Value>, AdminError> {
+    let looking = config.clone();
+    let checks = on_disk(move || {
+        let deployed = looking.routes.deployed();
+        let versions: Vec<_> = deployed.iter().map(|it| it.version.clone()).collect();
+        Ok::<_, AdminError>(looking.host.checks(&looking.registry, &versions))
+    });
+    Ok(Json(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "checks": checks.await?,
+        "settings": config.host.settings,
+    })))
 }
 
 async fn list(State(config): Shared) -> Json<Value> {
@@ -131,6 +141,7 @@ fn describe(version: &Version) -> Value {
         "created_at_ms": version.created_at_ms,
         "routes": version.description.routes,
         "limits": limits(version),
+        "warnings": version.warnings(),
     })
 }
 
@@ -221,7 +232,6 @@ async fn deploy(
     let Deployed { version, steps } = config.deployer.deploy(component, manifest).await?;
     let mut answer = describe(&version);
     answer["steps"] = json!(steps);
-    answer["warnings"] = json!(version.warnings());
     Ok((StatusCode::CREATED, Json(answer)))
 }
 

@@ -9,4 +9,4 @@ mod host_info;
 pub use self::api::{AdminConfig, router};
 pub use self::deploy::{DeployError, Deployed, Deployer, Step};
 pub use self::error::AdminError;
-pub use self::host_info::Setting;
+pub use self::host_info::{Check, HostInfo, Setting, Status};

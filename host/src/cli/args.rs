@@ -98,6 +98,13 @@ Examples:
   dunlin logs hello
   dunlin logs hello --tail 10 --follow")]
     Logs(LogsArgs),
+
+    /// Tell what limits are in force and why, and what could be better
+    #[command(after_long_help = "\
+Examples:
+  dunlin doctor
+  dunlin doctor --json | jq '.checks[] | select(.status != \"ok\")'")]
+    Doctor(DoctorArgs),
 }
 
 #[derive(Debug, Args)]
@@ -201,6 +208,12 @@ pub(crate) struct LogsArgs {
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) tail: usize,
 
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
     #[command(flatten)]
     pub(crate) client: ClientArgs,
 }

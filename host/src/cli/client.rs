@@ -7,9 +7,9 @@ use super::output::{self, Output};
 use super::project::{self, Project};
 use crate::registry::{Digest, Manifest};
 use anyhow::Context as _;
-use comfy_table::{ContentArrangement, Table, presets};
 use futures::StreamExt as _;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -19,14 +19,14 @@ use std::time::{Duration, Instant};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The admin API of one host.
-struct Admin<'a> {
+pub(super) struct Admin<'a> {
     client: Client,
     args: &'a ClientArgs,
     token: Option<Token>,
 }
 
 impl<'a> Admin<'a> {
-    fn new(args: &'a ClientArgs) -> anyhow::Result<Self> {
+    pub(super) fn new(args: &'a ClientArgs) -> anyhow::Result<Self> {
         let client = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .no_proxy()
@@ -46,7 +46,7 @@ impl<'a> Admin<'a> {
         })
     }
 
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.client.request(method, self.args.host.at(path));
         match &self.token {
             Some(token) => request.bearer_auth(token.as_str()),
@@ -56,7 +56,7 @@ impl<'a> Admin<'a> {
 
     /// Sends a request; an answer that is no success becomes an error with the
     /// host's own words.
-    async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+    pub(super) async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
         let response = self.send_any(request).await?;
         if response.status().is_success() {
             return Ok(response);
@@ -77,7 +77,13 @@ impl<'a> Admin<'a> {
         Err(Exit::Refused.error(message))
     }
 
-    async fn send_any(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+    /// What the host answers to `GET path`.
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        let answer = self.send(self.request(Method::GET, path)).await?;
+        answer.json().await.context("the host's answer is not JSON")
+    }
+
+    pub(super) async fn send_any(&self, request: RequestBuilder) -> anyhow::Result<Response> {
         request.send().await.map_err(|error| {
             Exit::Unreachable.because(
                 format!(
@@ -211,13 +217,7 @@ async fn upload(admin: &Admin<'_>, component: &Path, output: &Output) -> anyhow:
 /// When the host is not there or refuses.
 pub(super) async fn ls(args: &LsArgs, output: &Output) -> anyhow::Result<()> {
     let admin = Admin::new(&args.client)?;
-    let answer = admin
-        .send(admin.request(Method::GET, "/v1/functions"))
-        .await?;
-    let Functions { functions } = answer
-        .json()
-        .await
-        .context("the host's answer is not JSON")?;
+    let Functions { functions } = admin.get("/v1/functions").await?;
     if output.is_json() {
         return functions
             .iter()
@@ -227,20 +227,16 @@ pub(super) async fn ls(args: &LsArgs, output: &Output) -> anyhow::Result<()> {
         output.note("nothing is deployed: `dunlin deploy FOLDER` changes that");
         return Ok(());
     }
-    let mut table = Table::new();
-    table
-        .load_preset(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header([
-            "FUNCTION",
-            "VERSION",
-            "AT",
-            "INTERFACE",
-            "METHOD",
-            "PATH",
-            "LANE",
-            "SUMMARY",
-        ]);
+    let mut table = output::table([
+        "FUNCTION",
+        "VERSION",
+        "AT",
+        "INTERFACE",
+        "METHOD",
+        "PATH",
+        "LANE",
+        "SUMMARY",
+    ]);
     for function in &functions {
         let text = |key: &str| function[key].as_str().unwrap_or_default().to_owned();
         let address = format!("{}{}", text("host"), text("mount"));
@@ -265,8 +261,8 @@ pub(super) async fn ls(args: &LsArgs, output: &Output) -> anyhow::Result<()> {
 }
 
 #[derive(Deserialize)]
-struct Functions {
-    functions: Vec<Value>,
+pub(super) struct Functions {
+    pub(super) functions: Vec<Value>,
 }
 
 /// `dunlin logs`.

@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     Unreachable = 4,
     /// The host answered and refused: the token, or what was deployed.
     Refused = 5,
+    /// `dunlin doctor` found what does not work.
+    Unwell = 6,
 }
 
 /// The table below `--help`.
@@ -27,7 +29,8 @@ Exit codes:
   2  the command line was not understood
   3  a function was not built
   4  no host answers at the --host address
-  5  the host refused: the token, or what was deployed";
+  5  the host refused: the token, or what was deployed
+  6  `dunlin doctor` found what does not work";
 
 /// An error that carries its exit code. Made by [`Exit::error`].
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +111,7 @@ mod tests {
             Exit::BuildFailed as u8,
             Exit::Unreachable as u8,
             Exit::Refused as u8,
+            Exit::Unwell as u8,
         ];
         let listed: Vec<u8> = HELP
             .lines()

@@ -3,7 +3,7 @@
 use super::args::ServeArgs;
 use super::config::HostConfig;
 use super::output::Output;
-use crate::admin::{self, AdminConfig, Deployer};
+use crate::admin::{self, AdminConfig, Deployer, HostInfo};
 use crate::capabilities::egress::{Egress, EgressConfig};
 use crate::gateway::{self, Detail, Gateway, Listener, Tls, TlsSource};
 use crate::registry::{Registry, Version};
@@ -61,7 +61,8 @@ impl Host {
     /// A bad setting, a port in use, a data directory in use or damaged: all
     /// before the first request is taken.
     pub(super) async fn start(args: &ServeArgs, detail: Detail) -> anyhow::Result<Self> {
-        let config = HostConfig::load(args, detail, raise_open_file_limit())?;
+        let open_files = raise_open_file_limit();
+        let config = HostConfig::load(args, detail, open_files)?;
         // Both sockets next: a busy port is the likeliest mistake, and cheap.
         let listener = Listener::bind(args.listen)?;
         let admin_socket = gateway::bind(args.admin, "--admin")?;
@@ -82,7 +83,7 @@ impl Host {
         let routes = Arc::new(Table::new(metrics.clone()));
         let instances = Arc::new(Instances::new(engine.clone(), registry.clone(), &lanes));
         let deployer = Arc::new(Deployer::new(
-            engine,
+            engine.clone(),
             registry.clone(),
             routes.clone(),
             instances.clone(),
@@ -117,7 +118,12 @@ impl Host {
             routes: routes.clone(),
             logs,
             ready: ready.clone(),
-            settings: config.settings,
+            host: HostInfo {
+                settings: config.settings,
+                open_files,
+                threads: config.lanes.workers.max(config.lanes.blocking_threads),
+                engine: engine.clone(),
+            },
         });
         Ok(Self {
             bound,

@@ -5,6 +5,7 @@ mod args;
 mod build;
 mod client;
 mod config;
+mod doctor;
 mod exit;
 mod host;
 mod output;
@@ -58,6 +59,7 @@ async fn run(command: Command, output: &Output) -> anyhow::Result<()> {
         Command::Deploy(args) => client::deploy(&args, output).await,
         Command::Ls(args) => client::ls(&args, output).await,
         Command::Logs(args) => client::logs(&args, output).await,
+        Command::Doctor(args) => doctor::run(&args, output).await,
     }
 }
 

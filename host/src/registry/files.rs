@@ -117,11 +117,13 @@ impl Layout {
         self.components().join(format!("{digest}.wasm"))
     }
 
+    /// The folder of what `engine` compiled.
+    pub(super) fn compiled_by(&self, engine: &str) -> PathBuf {
+        self.root.join("compiled").join(engine)
+    }
+
     pub(super) fn compiled(&self, digest: &Digest, engine: &str) -> PathBuf {
-        self.root
-            .join("compiled")
-            .join(engine)
-            .join(format!("{digest}.cwasm"))
+        self.compiled_by(engine).join(format!("{digest}.cwasm"))
     }
 
     pub(super) fn database(&self) -> PathBuf {

@@ -10,6 +10,7 @@ mod manifest;
 mod store;
 mod toml_error;
 mod units;
+mod usage;
 mod version;
 
 pub use self::build_section::{BuildCommand, BuildSection};
@@ -22,4 +23,5 @@ pub use self::manifest::{EgressSection, Isolation, Manifest, OnDisconnect, VarNa
 pub use self::store::{Registry, RegistryError};
 pub use self::toml_error::{TomlError, from_toml};
 pub use self::units::{ByteSize, TimeLimit, UnitError};
+pub use self::usage::Usage;
 pub use self::version::Version;

@@ -64,7 +64,10 @@ pub enum RegistryError {
 }
 
 /// Attaches what was tried to an I/O error.
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RegistryError {
+pub(super) fn io_error(
+    action: &'static str,
+    path: &Path,
+) -> impl FnOnce(io::Error) -> RegistryError {
     let path = path.to_owned();
     move |source| RegistryError::Io {
         action,

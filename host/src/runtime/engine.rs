@@ -47,6 +47,7 @@ pub struct Engine {
     live: Mutex<HashMap<usize, Arc<Status>>>,
     /// No instance lives any longer.
     stopping: AtomicBool,
+    is_pooling: bool,
     /// Ends the ticker when the engine goes.
     _alive: Arc<()>,
 }
@@ -58,14 +59,14 @@ impl Engine {
     ///
     /// When the machine can't run compiled WebAssembly, or refuses a thread.
     pub fn new(config: &EngineConfig, egress: Egress, logs: Arc<Logs>) -> wasmtime::Result<Self> {
-        let wasmtime = match wasmtime::Engine::new(&pooling(config)) {
-            Ok(engine) => engine,
+        let (wasmtime, is_pooling) = match wasmtime::Engine::new(&pooling(config)) {
+            Ok(engine) => (engine, true),
             Err(error) => {
                 tracing::warn!(
                     "instances are allocated one by one, which is slower: {error:#}; lower \
                      `host.instances` or raise the address-space limit (`ulimit -v`)"
                 );
-                wasmtime::Engine::new(&common())?
+                (wasmtime::Engine::new(&common())?, false)
             }
         };
         let mut linker = Linker::new(&wasmtime);
@@ -90,6 +91,7 @@ impl Engine {
             logs,
             live: Mutex::default(),
             stopping: AtomicBool::new(false),
+            is_pooling,
             _alive: alive,
         })
     }
@@ -120,6 +122,12 @@ impl Engine {
 
     fn live(&self) -> MutexGuard<'_, HashMap<usize, Arc<Status>>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether instances come from slots that were laid out once; else the
+    /// machine has no address space for them.
+    pub fn is_pooling(&self) -> bool {
+        self.is_pooling
     }
 
     /// Names everything that compiled code depends on: code of another engine

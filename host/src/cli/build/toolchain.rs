@@ -59,7 +59,7 @@ impl Toolchain {
     ///
     /// # Errors
     /// When it cannot, and `policy` or rustup leave it so.
-    pub(super) async fn require_target(
+    pub(crate) async fn require_target(
         &self,
         folder: &Path,
         policy: MissingTarget,

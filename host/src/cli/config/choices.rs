@@ -34,7 +34,7 @@ impl Choices {
 
     /// The file, for people.
     fn file(&self) -> String {
-        format!("`{}`", self.path.display())
+        self.path.display().to_string()
     }
 
     /// All that were chosen.
@@ -64,7 +64,7 @@ impl Choices {
         let (value, why) = match (flag, file) {
             (Some(value), _) => {
                 let (_, name) = key.split_once('.').expect("keys are `table.name`");
-                (value, format!("`--{}`", name.replace('_', "-")))
+                (value, format!("--{}", name.replace('_', "-")))
             }
             (None, Some(value)) => (value, self.file()),
             (None, None) => (default, what.to_owned()),

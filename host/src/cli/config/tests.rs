@@ -93,9 +93,9 @@ fn every_key_is_read_and_flags_win() {
     assert_eq!(config.gateway.write_timeout, Duration::from_secs(3));
     let shown = |key| shown(&config, key);
     let pair = |value: &str, why: &str| (value.to_owned(), why.to_owned());
-    assert_eq!(shown("host.workers"), pair("2", "`--workers`"));
-    assert_eq!(shown("host.drain_timeout"), pair("5s", "`--drain-timeout`"));
-    assert_eq!(shown("host.max_wait"), pair("50ms", "`host.toml`"));
+    assert_eq!(shown("host.workers"), pair("2", "--workers"));
+    assert_eq!(shown("host.drain_timeout"), pair("5s", "--drain-timeout"));
+    assert_eq!(shown("host.max_wait"), pair("50ms", "host.toml"));
 }
 
 #[test]
@@ -156,4 +156,38 @@ fn connections_are_open_files() {
     let (value, why) = shown(&config, "gateway.max_connections");
     assert_eq!(value, "19968");
     assert!(why.contains("20480") && why.contains("1000000"), "{why}");
+}
+
+fn manual() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operating.md");
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn the_manual_lists_every_key_with_its_default() {
+    let manual = manual();
+    let config = decide("", "").unwrap();
+    let settings = serde_json::to_value(&config.settings).unwrap();
+    for setting in settings.as_array().unwrap() {
+        let key = setting["key"].as_str().unwrap();
+        let (table, name) = key.split_once('.').unwrap();
+        let heading = format!("\n### `[{table}]`");
+        let (_, section) = manual.split_once(&heading).expect(&heading);
+        let section = section.split_once("\n#").unwrap().0;
+        let (value, why) = shown(&config, key);
+        // A default that depends is told in words.
+        let row = match why.as_str() {
+            "default" => format!("\n| `{name}` | `{value}` | "),
+            _ => format!("\n| `{name}` | "),
+        };
+        assert!(section.contains(&row), "{row} in:{section}");
+    }
+}
+
+#[test]
+fn the_manuals_example_is_valid() {
+    let manual = manual();
+    let (_, block) = manual.split_once("<!-- host.toml -->\n```toml\n").unwrap();
+    let config = decide("", block.split_once("```").unwrap().0).unwrap();
+    assert_eq!(config.lanes.max_invocations, 2_000);
 }
