@@ -2,16 +2,25 @@
 //! the host. (Files that are refused are tested in `host/tests/cli.rs`.)
 
 use http::Method;
+use tempfile::NamedTempFile;
 
 use crate::harness::{Host, Upstream, Wire, until, within};
 
 /// A host with this configuration.
 async fn configured(text: &str) -> Host {
-    let file = tempfile::NamedTempFile::new().expect("a temporary file");
-    std::fs::write(file.path(), text).expect("can be written");
-    let path = file.path().to_str().expect("is UTF-8");
+    let file = written(text);
     // Read once, at the start.
-    Host::start_with(&["--config", path]).await
+    Host::start_with(&["--config", path(&file)]).await
+}
+
+fn written(text: &str) -> NamedTempFile {
+    let file = NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), text).expect("can be written");
+    file
+}
+
+fn path(file: &NamedTempFile) -> &str {
+    file.path().to_str().expect("is UTF-8")
 }
 
 /// A request that stays: its head is answered, its body never ends.
@@ -42,6 +51,17 @@ async fn memory_is_clamped_for_as_long_as_the_host_says_so() {
     let host = Host::start_on(data_dir, &[]).await;
     assert_eq!(host.get("/misc/allocate/32").await.ok(), "32");
     assert!(!host.said().contains("limits.memory"), "{}", host.said());
+
+    // Less than it takes to start.
+    let data_dir = host.stop().await;
+    let file = written("[limits]\nmemory = \"512KiB\"");
+    let host = Host::start_on(data_dir, &["--config", path(&file)]).await;
+    assert!(
+        host.said().contains("the host allows 512KiB"),
+        "{}",
+        host.said()
+    );
+    host.get("/misc/method").await.failed(502, "out-of-memory");
 }
 
 #[tokio::test]

@@ -142,7 +142,8 @@ impl HostInfo {
         Check::bad(
             Status::Warning,
             name,
-            "too small to lay out room for every instance: each is allocated anew, which is slower",
+            "too small to lay out room for every instance: each is allocated anew, which is \
+             slower, and `host.instances` does not bound them",
             "raise the limit (`ulimit -v unlimited`), or lower `host.instances`",
         )
     }

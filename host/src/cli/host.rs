@@ -77,7 +77,10 @@ impl Host {
             .map_err(anyhow::Error::from)
             .context("the WebAssembly engine does not start on this machine")?;
         let engine = Arc::new(engine);
-        let lanes = Arc::new(Lanes::start(&config.lanes)?);
+        let lanes = Arc::new(Lanes::start(&config.lanes).context(
+            "the lanes do not start: lower `host.workers` and `host.blocking_threads`, or let the \
+             host have more threads",
+        )?);
         let tls = tls_source(args).map(Tls::load).transpose()?.map(Arc::new);
         let metrics = Arc::new(Metrics::default());
         let routes = Arc::new(Table::new(metrics.clone()));

@@ -27,6 +27,9 @@ use crate::scheduling::LanesConfig;
 /// Most memory that may be set: what 32 bits address.
 const MAX_MEMORY: ByteSize = ByteSize::mib(4 * 1024);
 
+/// Most threads that a lane may have: far from what systems refuse.
+const MAX_THREADS: usize = 1_024;
+
 /// Longest that running invocations may take to finish when the host stops.
 const DRAIN_TIMEOUT: TimeLimit = TimeLimit::seconds(30);
 
@@ -149,11 +152,13 @@ struct HostSection {
 
 impl HostSection {
     fn instances(&self, maxima: &Limits, set: &mut Choices) -> EngineConfig {
-        let default = EngineConfig::default().max_instances;
+        let default = EngineConfig::default();
         let asked = self.instances.map(NonZeroU32::get);
         EngineConfig {
-            max_instances: set.of_file("host.instances", asked, default),
-            max_memory: maxima.memory.as_bytes(),
+            max_instances: set.of_file("host.instances", asked, default.max_instances),
+            // Less would save nothing, and the engine could not load a guest
+            // that is to be told that it needs too much.
+            max_memory: maxima.memory.as_bytes().max(default.max_memory),
         }
     }
 
@@ -177,6 +182,14 @@ impl HostSection {
             self.blocking_threads.map(usize::from),
             (default.blocking_threads, per_core),
         );
+        for (key, threads) in [
+            ("host.workers", workers),
+            ("host.blocking_threads", blocking_threads),
+        ] {
+            set.require(threads <= MAX_THREADS, || {
+                format!("`{key}` is {threads}: write at most {MAX_THREADS}")
+            })?;
+        }
         let instances = size(engine.max_instances);
         let max_exclusive = set.of_flag_or_file(
             "host.max_exclusive",

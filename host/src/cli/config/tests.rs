@@ -123,6 +123,10 @@ fn mistakes_name_file_key_and_remedy() {
     );
     refused("[host]\ninstances = 0", &["`host.instances`", "nonzero"]);
     refused(
+        "[host]\nworkers = 1025",
+        &["`host.workers` is 1025", "at most 1024"],
+    );
+    refused(
         "[host]\ninstances = 5000000000",
         &["`host.instances`", "5000000000"],
     );
