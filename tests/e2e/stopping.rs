@@ -100,7 +100,11 @@ async fn the_drain_has_an_end() {
     host.signal(Signal::TERM);
     assert!(host.ended().await.success(), "{}", host.said());
     assert!(host.said().contains("drain timeout"), "{}", host.said());
-    was_cut_off(hanging.await.expect("no panic"));
+    // Whoever still waits is told why.
+    let answer = hanging.await.expect("no panic").expect("is answered");
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.headers()["dunlin-error"], "draining");
+    assert_eq!(answer.headers()["retry-after"], "1");
 }
 
 /// A guest that computes without end holds a thread, but not the host.

@@ -3,6 +3,7 @@
 use super::deploy::{Deployed, Deployer};
 use super::error::AdminError;
 use super::host_info::HostInfo;
+use super::metrics::{self, Observed};
 use crate::names::FunctionName;
 use crate::registry::{Digest, Lane, LimitInForce, Manifest, Registry, Version};
 use crate::routing::{Deployed as InService, RouteId, Table};
@@ -44,14 +45,17 @@ pub struct AdminConfig {
     pub ready: Arc<AtomicBool>,
     /// What the host is.
     pub host: HostInfo,
+    /// What it counts.
+    pub observed: Observed,
 }
 
-type Shared = State<Arc<AdminConfig>>;
+pub(super) type Shared = State<Arc<AdminConfig>>;
 
 /// The admin API's routes.
 pub fn router(config: AdminConfig) -> Router {
     let config = Arc::new(config);
     let guarded = Router::new()
+        .route("/metrics", get(metrics::metrics))
         .route("/v1/host", get(host))
         .route("/v1/functions", get(list))
         .route("/v1/functions/{name}", delete(remove))
@@ -123,6 +127,9 @@ fn describe_deployed(deployed: &InService) -> Value {
     for (id, route) in (0..).zip(answer["routes"].as_array_mut().into_iter().flatten()) {
         if let Some(cpu) = deployed.learned(RouteId(id)) {
             route["learned"] = json!({ "lane": Lane::Blocking, "cpu_ms": cpu.as_secs_f64() * 1e3 });
+        }
+        if deployed.is_quarantined(RouteId(id)) {
+            route["quarantined"] = json!(true);
         }
     }
     answer

@@ -5,8 +5,10 @@ mod api;
 mod deploy;
 mod error;
 mod host_info;
+mod metrics;
 
 pub use self::api::{AdminConfig, router};
 pub use self::deploy::{DeployError, Deployed, Deployer, Step};
 pub use self::error::AdminError;
 pub use self::host_info::{Check, HostInfo, Setting, Status};
+pub use self::metrics::Observed;

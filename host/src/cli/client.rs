@@ -248,10 +248,13 @@ pub(super) async fn ls(args: &LsArgs, output: &Output) -> anyhow::Result<()> {
         ];
         for route in function["routes"].as_array().into_iter().flatten() {
             let text = |key: &str| route[key].as_str().unwrap_or_default().to_owned();
-            let lane = match route["learned"]["cpu_ms"].as_f64() {
+            let mut lane = match route["learned"]["cpu_ms"].as_f64() {
                 Some(ms) => format!("blocking (learned: {ms:.0} ms of CPU, declare it `fn`)"),
                 None => text("lane"),
             };
+            if route["quarantined"] == true {
+                lane.push_str(" (keeps crashing: kept apart)");
+            }
             let route = [text("method"), text("path"), lane, text("summary")];
             table.add_row(head.into_iter().chain(route));
             head = Default::default();

@@ -3,7 +3,7 @@
 use super::args::ServeArgs;
 use super::config::HostConfig;
 use super::output::Output;
-use crate::admin::{self, AdminConfig, Deployer, HostInfo};
+use crate::admin::{self, AdminConfig, Deployer, HostInfo, Observed};
 use crate::capabilities::egress::{Egress, EgressConfig};
 use crate::gateway::{self, Detail, Gateway, Listener, Tls, TlsSource};
 use crate::registry::{Registry, Version};
@@ -25,6 +25,9 @@ use tokio::task::JoinHandle;
 /// How often instances that nobody uses are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 
+/// Longest wait for the last answers, to those whose invocations were ended.
+const FAREWELL_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// Longest wait for the event loops to let go of what they run: a few ticks,
 /// unless the machine is very busy.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -42,6 +45,7 @@ pub(super) struct Host {
     admin: JoinHandle<std::io::Result<()>>,
     sweeping: JoinHandle<()>,
     drain_timeout: Duration,
+    engine: Arc<Engine>,
     lanes: Arc<Lanes>,
 }
 
@@ -127,6 +131,10 @@ impl Host {
                 threads: config.lanes.workers.max(config.lanes.blocking_threads),
                 engine: engine.clone(),
             },
+            observed: Observed {
+                metrics,
+                lanes: lanes.clone(),
+            },
         });
         Ok(Self {
             bound,
@@ -157,6 +165,7 @@ impl Host {
                 }
             }),
             drain_timeout: config.drain_timeout,
+            engine,
             lanes,
         })
     }
@@ -175,12 +184,23 @@ impl Host {
     pub(super) async fn stop(self, stop: &mut StopSignal, output: &Output) {
         self.ready.store(false, Ordering::Relaxed);
         self.gateway.drain();
-        tokio::select! {
-            _ = self.serving => {}
+        let mut serving = self.serving;
+        let is_done = tokio::select! {
+            _ = &mut serving => true,
             () = tokio::time::sleep(self.drain_timeout) => {
                 output.warn("the drain timeout is over: what still ran was ended");
+                false
             }
-            () = stop.recv() => output.warn("second signal: what still ran was ended"),
+            () = stop.recv() => {
+                output.warn("second signal: what still ran was ended");
+                false
+            }
+        };
+        // Also what outlives its requests ends now; who waits for an answer
+        // gets one.
+        self.engine.stop_instances();
+        if !is_done {
+            let _ = tokio::time::timeout(FAREWELL_TIMEOUT, serving).await;
         }
         // Before the control loop ends, on which outgoing requests run: no
         // function sees its calls fail because the host stops.

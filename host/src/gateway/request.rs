@@ -196,7 +196,7 @@ impl Gateway {
         invocation: &Arc<Invocation>,
         deadline: Instant,
     ) -> Result<Response<Answer>, GatewayError> {
-        let permit = self.lanes.admit(route).await?; // when, and on which lane
+        let permit = self.lanes.admit(route, deadline).await?; // when, and on which lane
         let instance = self.instances.take(route, permit).await?;
         let Inbound { head, body, .. } = inbound;
         let answer = instance.call(head, body, invocation.clone(), deadline); // guest code, limited

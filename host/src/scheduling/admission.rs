@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 /// Places of which there is a fixed number, with a queue that is bounded in
 /// length and in time: whoever can't be served in time is told so at once.
@@ -27,18 +28,19 @@ impl Places {
     }
 
     /// A place, at once or in turn.
-    pub(super) async fn take(&self) -> Result<OwnedSemaphorePermit, Refused> {
+    pub(super) async fn take(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Refused> {
         match self.free.clone().try_acquire_owned() {
             Ok(place) => Ok(place),
             // Boxed, so that the common case carries no room for the wait.
-            Err(_) => Box::pin(self.wait()).await,
+            Err(_) => Box::pin(self.wait(deadline)).await,
         }
     }
 
-    async fn wait(&self) -> Result<OwnedSemaphorePermit, Refused> {
+    async fn wait(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Refused> {
         let _waiting = Counted::below(self.waiting.clone(), self.max_waiting)
             .ok_or(Refused::HostOverloaded)?;
-        tokio::time::timeout(self.max_wait, self.free.clone().acquire_owned())
+        let until = deadline.min(Instant::now() + self.max_wait);
+        tokio::time::timeout_at(until, self.free.clone().acquire_owned())
             .await
             .map_err(|_| Refused::HostOverloaded)
             .map(|place| place.expect("never closed"))
@@ -69,23 +71,33 @@ impl Drop for Counted {
 mod tests {
     use super::*;
 
+    fn far() -> Instant {
+        Instant::now() + Duration::from_secs(60)
+    }
+
     #[tokio::test]
     async fn the_queue_is_bounded_in_length_and_time() {
         let places = Arc::new(Places::new(1, 1, Duration::from_secs(60)));
-        let held = places.take().await.unwrap();
+        let held = places.take(far()).await.unwrap();
         let queued = tokio::spawn({
             let places = places.clone();
-            async move { places.take().await.map(drop) }
+            async move { places.take(far()).await.map(drop) }
         });
         while places.waiting.load(Ordering::Relaxed) == 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(places.take().await.unwrap_err(), Refused::HostOverloaded);
+        assert_eq!(
+            places.take(far()).await.unwrap_err(),
+            Refused::HostOverloaded
+        );
         drop(held);
         assert_eq!(queued.await.unwrap(), Ok(()));
 
         let impatient = Places::new(0, 1, Duration::ZERO);
-        assert_eq!(impatient.take().await.unwrap_err(), Refused::HostOverloaded);
+        assert_eq!(
+            impatient.take(far()).await.unwrap_err(),
+            Refused::HostOverloaded
+        );
         assert_eq!(impatient.waiting.load(Ordering::Relaxed), 0);
     }
 

@@ -13,6 +13,7 @@ use std::thread;
 use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// How much a thread of the blocking lane steps back for the async lane
 /// (`nice`, 0 to 19): waiting requests are served first, computing ones share
@@ -133,6 +134,14 @@ impl Lanes {
             .expect("there is at least one worker")
     }
 
+    /// Connections that are open, over all workers.
+    pub fn connections(&self) -> usize {
+        let workers = self.workers.iter();
+        workers
+            .map(|worker| worker.connections.load(Ordering::Relaxed))
+            .sum()
+    }
+
     /// How many workers the async lane has.
     pub fn workers(&self) -> usize {
         self.workers.len()
@@ -155,20 +164,21 @@ impl Lanes {
     /// # Errors
     ///
     /// At once when the function has as many invocations as it may, or too many
-    /// wait already; when there is no room for longer than the configured wait.
-    pub async fn admit(&self, route: &Route) -> Result<LanePermit, Refused> {
+    /// wait already; when there is no room for longer than the configured wait, or until
+    /// the invocation's `deadline`.
+    pub async fn admit(&self, route: &Route, deadline: Instant) -> Result<LanePermit, Refused> {
         let function = Counted::below(route.running().clone(), route.max_running())
             .ok_or(Refused::FunctionOverloaded)?;
         let start = match route.lane() {
             Lane::Async => None,
             // Boxed, so that the async lane carries no room for the wait.
-            Lane::Blocking => Some(Box::pin(self.turns.start(route.function())).await?),
+            Lane::Blocking => Some(Box::pin(self.turns.start(route.function(), deadline)).await?),
         };
-        let invocation = self.invocations.take().await?;
+        let invocation = self.invocations.take(deadline).await?;
         let exclusive = if route.is_shared() {
             None
         } else {
-            Some(self.exclusive.take().await?)
+            Some(self.exclusive.take(deadline).await?)
         };
         let seat = match route.lane() {
             Lane::Async => {

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
+use tokio::time::Instant as Deadline;
 
 /// The turns of one blocking lane.
 #[derive(Clone, Debug)]
@@ -95,9 +96,13 @@ impl Turns {
     ///
     /// # Errors
     ///
-    /// When it has to wait for too long, or too many wait already: then the
+    /// When it has to wait for too long, or until its `deadline`, or too many wait already: then the
     /// function with the longest queue is the one that is refused.
-    pub(super) async fn start(&self, function: &FunctionName) -> Result<Start, Refused> {
+    pub(super) async fn start(
+        &self,
+        function: &FunctionName,
+        deadline: Deadline,
+    ) -> Result<Start, Refused> {
         let (id, started) = {
             let mut shares = self.lock();
             let max_active = shares.max_active;
@@ -120,7 +125,8 @@ impl Turns {
             function,
             id,
         };
-        match tokio::time::timeout(self.max_wait, started).await {
+        let until = deadline.min(Deadline::now() + self.max_wait);
+        match tokio::time::timeout_at(until, started).await {
             Ok(Ok(start)) => Ok(start),
             // Too long, or turned away for a function that had fewer waiting.
             Err(_) | Ok(Err(_)) => Err(Refused::HostOverloaded),
@@ -373,6 +379,10 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn far() -> Deadline {
+        Deadline::now() + Duration::from_secs(60)
+    }
+
     fn max_active(turns: &Turns) -> usize {
         turns.lock().max_active
     }
@@ -445,18 +455,18 @@ mod tests {
         let turns = Turns::new(1, 4, Duration::from_secs(60));
         let mut started = Vec::new();
         for _ in 0..max_active(&turns) {
-            started.push(turns.start(&name("flood")).await.unwrap());
+            started.push(turns.start(&name("flood"), far()).await.unwrap());
         }
         let wait = |function: &'static str| {
             let turns = turns.clone();
-            tokio::spawn(async move { turns.start(&name(function)).await })
+            tokio::spawn(async move { turns.start(&name(function), far()).await })
         };
         let queued: Vec<_> = (0..4).map(|_| wait("flood")).collect();
         while turns.waiting() < 4 {
             tokio::task::yield_now().await;
         }
         assert_eq!(
-            turns.start(&name("flood")).await.unwrap_err(),
+            turns.start(&name("flood"), far()).await.unwrap_err(),
             Refused::HostOverloaded
         );
 
@@ -464,7 +474,7 @@ mod tests {
         // the flood makes room.
         let mut other = Vec::new();
         for _ in 0..max_active(&turns) {
-            other.push(turns.start(&name("other")).await.unwrap());
+            other.push(turns.start(&name("other"), far()).await.unwrap());
         }
         let waiting = wait("other");
         let mut queued = futures::future::join_all(queued);
@@ -494,14 +504,14 @@ mod tests {
         let turns = Turns::new(1, 4, Duration::ZERO);
         let mut started = Vec::new();
         for _ in 0..max_active(&turns) {
-            started.push(turns.start(&name("a")).await.unwrap());
+            started.push(turns.start(&name("a"), far()).await.unwrap());
         }
         assert_eq!(
-            turns.start(&name("a")).await.unwrap_err(),
+            turns.start(&name("a"), far()).await.unwrap_err(),
             Refused::HostOverloaded
         );
         assert_eq!(turns.waiting(), 0);
         started.pop();
-        assert!(turns.start(&name("a")).await.is_ok());
+        assert!(turns.start(&name("a"), far()).await.is_ok());
     }
 }

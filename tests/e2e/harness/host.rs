@@ -186,6 +186,15 @@ impl Host {
         self.run(tail).await.succeeded().json()
     }
 
+    /// What `/metrics` on the admin listener says.
+    pub(crate) async fn metrics(&self) -> String {
+        let token = fs::read_to_string(self.data_dir().join("token")).expect("there is a token");
+        let request = client()
+            .get(format!("http://{}/metrics", self.admin))
+            .bearer_auth(token.trim());
+        Answer::to(request).await.ok().to_owned()
+    }
+
     /// The data directory.
     pub(crate) fn data_dir(&self) -> &Path {
         self.data_dir.path()

@@ -78,9 +78,13 @@ pub(crate) fn computes_for_ever_in_fn() {
 /// Declared `async fn` by mistake.
 #[get("/compute/{millis}")]
 pub(crate) async fn computes_for_a_while(Path(millis): Path<u64>) -> String {
-    let start = std::time::Instant::now();
-    while start.elapsed().as_millis() < u128::from(millis) {}
+    compute(Duration::from_millis(millis));
     "done".to_owned()
+}
+
+pub(crate) fn compute(time: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < time {}
 }
 
 fn spin() {

@@ -34,6 +34,8 @@ dunlin::app![
     broken::bad_status,
     talk::sleeps,
     talk::goes_on_afterwards,
+    talk::computes_afterwards,
+    talk::prints_in_fn,
     talk::prints,
     talk::prints_a_long_line,
     talk::prints_around_a_fetch,

@@ -26,6 +26,27 @@ pub(crate) async fn goes_on_afterwards() -> &'static str {
     "answered"
 }
 
+/// Answers, and then computes for so long; says when it is done.
+#[get("/compute-afterwards/{millis}")]
+#[expect(clippy::print_stdout, reason = "standard output is what is tested")]
+pub(crate) async fn computes_afterwards(Path(millis): Path<u64>) -> &'static str {
+    dunlin::spawn(async move {
+        // Once around the event loop: the answer goes first.
+        dunlin::sleep(Duration::from_millis(1)).await;
+        crate::broken::compute(Duration::from_millis(millis));
+        println!("computed");
+    });
+    "answered"
+}
+
+/// Prints, from a plain `fn`.
+#[get("/print-in-fn/{word}")]
+#[expect(clippy::print_stdout, reason = "standard output is what is tested")]
+pub(crate) fn prints_in_fn(Path(word): Path<String>) -> &'static str {
+    println!("{word}");
+    "printed"
+}
+
 /// Writes to both outputs.
 #[get("/print/{word}")]
 #[expect(clippy::print_stdout, reason = "standard output is what is tested")]

@@ -1,0 +1,196 @@
+//! Who goes down with whom, and what is left behind.
+
+use http::Method;
+
+use crate::harness::{Host, Upstream, Wire, until};
+
+async fn logged(host: &Host, text: &str) -> serde_json::Value {
+    until(text, async || {
+        let log = host.logs("misc").await;
+        log.into_iter().find(|line| {
+            let message = line["message"].as_str();
+            message.is_some_and(|message| message.contains(text))
+        })
+    })
+    .await
+}
+
+/// A request that is answered in part, in a shared instance, and can't be
+/// repeated.
+async fn half_answered(host: &Host) -> Wire {
+    let mut wire = Wire::connect(host.listen).await;
+    wire.send(
+        "POST /misc/first-then-rest HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n",
+    )
+    .await;
+    wire.send_chunk("a ").await;
+    assert_eq!(wire.head().await.status(), 200);
+    assert_eq!(wire.chunk().await, "first ");
+    wire
+}
+
+async fn is_quarantined(host: &Host) -> bool {
+    let ran = host.run(["ls", "--json"]).await.succeeded();
+    let routes = ran.json().remove(0)["routes"].clone();
+    let routes = routes.as_array().expect("has routes").clone();
+    let quarantined: Vec<_> = routes
+        .iter()
+        .filter(|route| route["quarantined"] == true)
+        .map(|route| route["path"].as_str().expect("a path").to_owned())
+        .collect();
+    assert!(quarantined.is_empty() || quarantined == ["/panic"], "{quarantined:?}");
+    !quarantined.is_empty()
+}
+
+#[tokio::test]
+async fn a_route_that_keeps_crashing_is_kept_apart() {
+    let host = Host::start_with(&["--workers", "1"]).await;
+    host.deploy("misc", "").await;
+    // Shared, a crash takes its neighbours along.
+    let mut neighbour = half_answered(&host).await;
+    host.get("/misc/panic").await.failed(502, "guest-trap");
+    assert_eq!(neighbour.rest().await, b"");
+    assert!(!is_quarantined(&host).await);
+
+    // A habit by now, or with the next one at the latest.
+    for _ in 0..3 {
+        host.get("/misc/panic").await.failed(502, "guest-trap");
+    }
+    logged(&host, "keeps crashing").await;
+    assert!(is_quarantined(&host).await);
+    let table = host.run(["ls"]).await.succeeded().stdout;
+    assert!(table.contains("keeps crashing"), "{table}");
+    let metrics = host.metrics().await;
+    assert!(
+        metrics.contains("dunlin_quarantined_route{function=\"misc\",method=\"GET\",path=\"/panic\"} 1"),
+        "{metrics}"
+    );
+
+    let mut neighbour = half_answered(&host).await;
+    for _ in 0..3 {
+        host.get("/misc/panic").await.failed(502, "guest-trap");
+    }
+    neighbour.send_chunk("b ").await;
+    neighbour.send("0\r\n\r\n").await;
+    let mut body = String::new();
+    loop {
+        match neighbour.chunk().await {
+            last if last.is_empty() => break,
+            chunk => body.push_str(&chunk),
+        }
+    }
+    assert_eq!(body, "a b ");
+
+    // Another version is another story.
+    host.deploy("misc", "[vars]\nNEW = \"1\"").await;
+    assert!(!is_quarantined(&host).await);
+}
+
+/// What never ends keeps no instance for ever, even one that is still in use.
+#[tokio::test]
+async fn work_left_behind_in_a_shared_instance_is_ended() {
+    let host = Host::start_with(&["--workers", "1"]).await;
+    host.deploy("misc", "[limits]\ndeadline = \"300ms\"").await;
+    assert_eq!(host.get("/misc/go-on-afterwards").await.ok(), "answered");
+    logged(&host, "work that outlived its request was ended").await;
+    assert_eq!(host.get("/misc/method").await.ok(), "get");
+}
+
+/// Work left behind has the limits of one invocation, not what is left over of
+/// an instance's life.
+#[tokio::test]
+async fn work_left_behind_computes_within_its_own_limit() {
+    let host = Host::start_with(&["--workers", "1"]).await;
+    host.deploy("misc", "[limits]\ncpu = \"300ms\"").await;
+    // Many small pieces in one instance: more in sum than one may have.
+    for _ in 0..10 {
+        let answer = host.get("/misc/compute-afterwards/60").await;
+        assert_eq!(answer.ok(), "answered");
+        let done = until("it is done", async || {
+            let log = host.logs("misc").await;
+            let done = log.iter().filter(|line| line["message"] == "computed");
+            Some(done.count())
+        });
+        done.await;
+    }
+    until("all are done", async || {
+        let log = host.logs("misc").await;
+        let done = log.iter().filter(|line| line["message"] == "computed");
+        (done.count() == 10).then_some(())
+    })
+    .await;
+    // And one that takes too much.
+    host.get("/misc/compute-afterwards/100000").await.ok();
+    logged(&host, "more CPU time than").await;
+}
+
+#[tokio::test]
+async fn an_abandoned_invocation_is_finished_where_the_manifest_says_so() {
+    let upstream = Upstream::start().await;
+    let host = Host::start_with(&["--workers", "1"]).await;
+    for (manifest, finishes) in [("", false), ("on_disconnect = \"finish\"\n", true)] {
+        let manifest = format!("{manifest}[egress]\nallow = [\"{}\"]", upstream.address);
+        host.deploy("misc", &manifest).await;
+        let word = format!("finishes-{finishes}");
+        let errand = |word: &str| {
+            let url = upstream.url("/held/2");
+            format!("/misc/print-around-fetch?url={url}&word={word}")
+        };
+        let mut leaving = Wire::connect(host.listen).await;
+        leaving
+            .send(format!("GET {} HTTP/1.1\r\nhost: h\r\n\r\n", errand(&word)))
+            .await;
+        logged(&host, &format!("before {word}")).await;
+        drop(leaving);
+        // The host sees that, or has until the second request lets it go.
+        host.get("/misc/method").await.ok();
+        if !finishes {
+            continue_until_gone(&host).await;
+            // Nobody holds the first place any more: two take it together.
+            let (one, two) =
+                futures::join!(host.get(&errand("one")), host.get(&errand("two")));
+            one.ok();
+            two.ok();
+        } else {
+            host.get(&errand("other")).await.ok();
+            let line = logged(&host, &format!("after {word}")).await;
+            assert!(line["request_id"].is_string(), "{line}");
+        }
+        let log = host.logs("misc").await;
+        let after = format!("after {word}");
+        let is_done = log.iter().any(|line| line["message"] == *after);
+        assert_eq!(is_done, finishes);
+    }
+}
+
+/// Waits until the host has no invocation any more.
+async fn continue_until_gone(host: &Host) {
+    until("nothing runs", async || {
+        let metrics = host.metrics().await;
+        metrics
+            .contains("dunlin_running{function=\"misc\"} 0")
+            .then_some(())
+    })
+    .await;
+}
+
+/// An answer in the middle of which its reader leaves is made to its end.
+#[tokio::test]
+async fn an_abandoned_answer_is_finished_where_the_manifest_says_so() {
+    let host = Host::start().await;
+    host.deploy("misc", "on_disconnect = \"finish\"").await;
+    let mut wire = Wire::connect(host.listen).await;
+    wire.send("GET /misc/give/50000000 HTTP/1.1\r\nhost: h\r\n\r\n")
+        .await;
+    assert_eq!(wire.head().await.status(), 200);
+    drop(wire);
+    until("it is counted as answered", async || {
+        let metrics = host.metrics().await;
+        metrics
+            .contains("dunlin_invocations_total{function=\"misc\",lane=\"async\",outcome=\"Answered\"} 1")
+            .then_some(())
+    })
+    .await;
+    let get = host.request(Method::GET, "/misc/method").send().await;
+    assert_eq!(get.expect("is answered").status(), 200);
+}
