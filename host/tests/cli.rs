@@ -143,10 +143,8 @@ fn a_host_configuration_that_is_wrong_stops_the_start() {
     check(
         "[host]\ninstances = 10\nmax_exclusive = 20\n",
         &[
-            "host.toml: ",
-            "`host.max_exclusive` is 20",
-            "`host.instances`, 10",
-            "lower the one or raise the other",
+            "`host.max_exclusive` is 20 (host.toml): ",
+            "lower it or raise `host.instances`, which is 10",
         ],
     );
     let folder = tempfile::tempdir().unwrap();

@@ -4,6 +4,7 @@ use crate::registry::{ByteSize, Registry, RegistryError, Version};
 use crate::runtime::Engine;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::fmt;
 use std::sync::Arc;
 use std::thread;
 
@@ -31,6 +32,19 @@ impl Setting {
     pub fn new(key: &'static str, value: &impl Serialize, why: String) -> Self {
         let value = serde_json::to_value(value).expect("settings are numbers and texts");
         Self { key, value, why }
+    }
+
+    /// The key, as it stands in the host's configuration.
+    pub fn key(&self) -> &'static str {
+        self.key
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, value, why } = self;
+        let value = value.as_str().map_or(value.to_string(), str::to_owned);
+        write!(f, "`{key}` is {value} ({why})")
     }
 }
 

@@ -85,9 +85,8 @@ impl Choices {
         default: TimeLimit,
     ) -> anyhow::Result<TimeLimit> {
         let time = self.of_flag_or_file(key, flag, file, (default, "default"));
-        self.require(time.as_duration() <= MAX_TIME, || {
-            format!("`{key}` is {time}: write at most \"365days\"")
-        })?;
+        let bearable = time.as_duration() <= MAX_TIME;
+        self.require(key, bearable, "write at most \"365days\"")?;
         Ok(time)
     }
 
@@ -115,19 +114,13 @@ impl Choices {
     }
 
     /// # Errors
-    /// What is `wrong`, with the file, unless that `holds`.
-    pub(super) fn require(
-        &self,
-        holds: bool,
-        wrong: impl FnOnce() -> String,
-    ) -> anyhow::Result<()> {
-        if holds {
-            return Ok(());
+    /// What a setting is, where that comes from, and the `remedy`, unless it
+    /// `holds`.
+    pub(super) fn require(&self, key: &str, holds: bool, remedy: &str) -> anyhow::Result<()> {
+        let made = self.settings.iter().find(|setting| setting.key() == key);
+        match made {
+            Some(setting) if !holds => bail!("{setting}: {remedy}"),
+            _ => Ok(()),
         }
-        let wrong = wrong();
-        if self.path.as_os_str().is_empty() {
-            bail!(wrong);
-        }
-        bail!("{}: {wrong}", self.path.display())
     }
 }

@@ -128,10 +128,8 @@ impl LimitsSection {
             concurrency: set.of_file("limits.concurrency", self.concurrency, most.concurrency),
             log_output: set.of_file("limits.log_output", self.log_output, most.log_output),
         };
-        set.require(maxima.memory <= MAX_MEMORY, || {
-            let asked = maxima.memory;
-            format!("`limits.memory` is {asked}: an instance has at most {MAX_MEMORY}")
-        })?;
+        let remedy = format!("write at most \"{MAX_MEMORY}\", all that 32 bits address");
+        set.require("limits.memory", maxima.memory <= MAX_MEMORY, &remedy)?;
         Ok(maxima)
     }
 }
@@ -186,9 +184,8 @@ impl HostSection {
             ("host.workers", workers),
             ("host.blocking_threads", blocking_threads),
         ] {
-            set.require(threads <= MAX_THREADS, || {
-                format!("`{key}` is {threads}: write at most {MAX_THREADS}")
-            })?;
+            let remedy = format!("write at most {MAX_THREADS}");
+            set.require(key, threads <= MAX_THREADS, &remedy)?;
         }
         let instances = size(engine.max_instances);
         let max_exclusive = set.of_flag_or_file(
@@ -201,12 +198,11 @@ impl HostSection {
                 "default: three quarters of `host.instances`",
             ),
         );
-        set.require(max_exclusive <= instances, || {
-            format!(
-                "`host.max_exclusive` is {max_exclusive}, more than `host.instances`, {instances}: \
-                 lower the one or raise the other"
-            )
-        })?;
+        let remedy = format!(
+            "lower it or raise `host.instances`, which is {instances} and bounds both these and \
+             the shared ones"
+        );
+        set.require("host.max_exclusive", max_exclusive <= instances, &remedy)?;
         let max_wait = TimeLimit::of(default.max_wait);
         Ok(LanesConfig {
             workers,
