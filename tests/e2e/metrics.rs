@@ -72,9 +72,14 @@ async fn each_invocation_has_a_line_in_the_log() {
         }
     };
     let stayed = line("GET /method").await;
-    for part in ["lane=async", "status=200", "outcome=answered", "misc@1"] {
+    for part in [
+        r#""lane":"async""#,
+        r#""status":200"#,
+        r#""outcome":"answered""#,
+        r#""version":"misc@1""#,
+    ] {
         assert!(stayed.contains(part), "{part}: {stayed}");
     }
     let moved = line("GET /compute/{millis}").await;
-    assert!(moved.contains("lane=blocking"), "{moved}");
+    assert!(moved.contains(r#""lane":"blocking""#), "{moved}");
 }

@@ -147,12 +147,16 @@ impl Drop for Outgoing {
             && let Ok(runtime) = Handle::try_current()
         {
             // Nobody reads it, and yet it is to be finished.
-            let answer = std::mem::replace(&mut self.answer, Answer::of_host(Bytes::new()));
+            let mut answer = std::mem::replace(&mut self.answer, Answer::of_host(Bytes::new()));
             runtime.spawn(async move {
-                account.close(Some(match answer.collect().await {
-                    Ok(_) => Outcome::Answered,
-                    Err(_) => Outcome::Failed,
-                }));
+                let outcome = loop {
+                    match answer.frame().await {
+                        Some(Ok(_)) => {}
+                        Some(Err(_)) => break Outcome::Failed,
+                        None => break Outcome::Answered,
+                    }
+                };
+                account.close(Some(outcome));
             });
         }
     }

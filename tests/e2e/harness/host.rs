@@ -189,7 +189,8 @@ impl Host {
     /// What `/metrics` on the admin listener says.
     pub(crate) async fn metrics(&self) -> String {
         let token = fs::read_to_string(self.data_dir().join("token")).expect("there is a token");
-        let request = client()
+        let request = self
+            .client
             .get(format!("http://{}/metrics", self.admin))
             .bearer_auth(token.trim());
         Answer::to(request).await.ok().to_owned()

@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 use dunlin::prelude::*;
 
