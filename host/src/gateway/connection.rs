@@ -2,26 +2,20 @@
 //! knowledge or, over TLS, as agreed in the handshake.
 
 use super::request::Gateway;
+use super::socket::Socket;
+use super::streams::{self, Streams};
 use http::HeaderValue;
 use http::uri::Scheme;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
-use std::io;
 use std::net::{self, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-
-/// What every HTTP/2 connection begins with (RFC 9113, section 3.4), as far as
-/// no HTTP/1.1 request does.
-const HTTP2_PREFACE: &[u8] = b"PRI";
-
-/// How often to look again when a peer has sent less than that.
-const PREFACE_PAUSE: Duration = Duration::from_millis(5);
 
 /// Longest a peer may take for its part of a TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,6 +28,23 @@ const MAX_FIELDS: usize = 128;
 
 /// Requests that one HTTP/2 connection may have open.
 const MAX_STREAMS: u32 = 256;
+
+/// Bytes of answers that one HTTP/2 stream may have waiting for the peer, beside
+/// the piece that its task holds.
+const MAX_QUEUED: usize = 64 * 1024;
+
+/// Bytes of request bodies that one HTTP/2 connection may have sent and no
+/// function has taken.
+const MAX_UNTAKEN: u32 = 1024 * 1024;
+
+/// Streams that an HTTP/2 peer may take back before they are looked at, and
+/// streams that the host may have to reset because of what it sent.
+const MAX_EARLY_RESETS: usize = 20;
+const MAX_OWN_RESETS: usize = 128;
+
+/// Longest wait for a peer that was told that its connection ends, once it has
+/// no requests any more.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Serves one connection to its end.
 pub(super) async fn serve(stream: net::TcpStream, peer: SocketAddr, gateway: Arc<Gateway>) {
@@ -56,14 +67,14 @@ type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 async fn try_serve(stream: net::TcpStream, peer: SocketAddr, gateway: Arc<Gateway>) -> Ended {
     stream.set_nodelay(true)?;
-    let stream = TcpStream::from_std(stream)?;
+    let mut stream = Socket::new(TcpStream::from_std(stream)?, gateway.config.write_timeout);
     let address = HeaderValue::from_str(&peer.ip().to_string())?;
     let header_timeout = gateway.config.header_timeout;
     let Some(tls) = &gateway.tls else {
         let is_http2 = tokio::select! {
             biased;
             // First: a request that is here is answered, even when the host stops.
-            preface = tokio::time::timeout(header_timeout, has_http2_preface(&stream)) => preface??,
+            preface = tokio::time::timeout(header_timeout, stream.has_http2_preface()) => preface??,
             () = gateway.draining.cancelled() => return Ok(()),
         };
         let scheme = Scheme::HTTP;
@@ -86,54 +97,76 @@ async fn speak<S>(stream: S, is_http2: bool, peer: Peer, gateway: Arc<Gateway>) 
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let header_timeout = gateway.config.header_timeout;
+    if is_http2 {
+        speak_http2(stream, peer, gateway).await
+    } else {
+        speak_http1(stream, peer, gateway).await
+    }
+}
+
+async fn speak_http1<S>(stream: S, peer: Peer, gateway: Arc<Gateway>) -> Ended
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let draining = gateway.draining.clone();
+    let head_timeout = gateway
+        .config
+        .header_timeout
+        .min(gateway.config.idle_timeout);
     let service = service_fn(move |request| {
         let (gateway, peer) = (gateway.clone(), peer.clone());
         async move { Ok::<_, Infallible>(gateway.answer(request, peer).await) }
     });
-    // Both kinds of connection stop in the same way.
-    macro_rules! until_drained {
-        ($connection:expr) => {{
-            let mut connection = pin!($connection);
-            tokio::select! {
-                result = connection.as_mut() => return Ok(result?),
-                () = draining.cancelled() => {}
-            }
-            connection.as_mut().graceful_shutdown();
-            connection.await?;
-        }};
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(head_timeout)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_FIELDS)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    tokio::select! {
+        result = connection.as_mut() => return Ok(result?),
+        () = draining.cancelled() => {}
     }
-    if is_http2 {
-        until_drained!(
-            http2::Builder::new(TokioExecutor::new())
-                .timer(TokioTimer::new())
-                .max_concurrent_streams(MAX_STREAMS)
-                .max_header_list_size(MAX_HEAD as u32)
-                .keep_alive_interval(header_timeout)
-                .serve_connection(TokioIo::new(stream), service)
-        );
-    } else {
-        until_drained!(
-            http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(header_timeout)
-                .max_buf_size(MAX_HEAD)
-                .max_headers(MAX_FIELDS)
-                .serve_connection(TokioIo::new(stream), service)
-        );
-    }
-    Ok(())
+    connection.as_mut().graceful_shutdown();
+    Ok(connection.await?)
 }
 
-/// Looks at the first bytes without taking them.
-async fn has_http2_preface(stream: &TcpStream) -> io::Result<bool> {
-    let mut first = [0; HTTP2_PREFACE.len()];
-    loop {
-        let seen = stream.peek(&mut first).await?;
-        if seen == first.len() || seen == 0 || first[..seen] != HTTP2_PREFACE[..seen] {
-            return Ok(first == HTTP2_PREFACE);
-        }
-        tokio::time::sleep(PREFACE_PAUSE).await;
+async fn speak_http2<S>(stream: S, peer: Peer, gateway: Arc<Gateway>) -> Ended
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let config = &gateway.config;
+    let (header_timeout, idle_timeout) = (config.header_timeout, config.idle_timeout);
+    let draining = gateway.draining.clone();
+    let streams = Streams::new(config.write_timeout);
+    let service = service_fn(move |request| {
+        let (gateway, peer) = (gateway.clone(), peer.clone());
+        async move { Ok::<_, Infallible>(streams::watched(gateway.answer(request, peer).await)) }
+    });
+    let connection = http2::Builder::new(streams.clone())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEAD as u32)
+        .max_send_buf_size(MAX_QUEUED)
+        .initial_connection_window_size(MAX_UNTAKEN)
+        .initial_stream_window_size(MAX_UNTAKEN)
+        .max_pending_accept_reset_streams(MAX_EARLY_RESETS)
+        .max_local_error_reset_streams(MAX_OWN_RESETS)
+        .keep_alive_interval(header_timeout)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    tokio::select! {
+        result = connection.as_mut() => return Ok(result?),
+        () = draining.cancelled() => {}
+        () = streams.idle(header_timeout, idle_timeout) => {}
+        () = streams.abuse() => return Err("too many requests were taken back".into()),
+    }
+    connection.as_mut().graceful_shutdown();
+    tokio::select! {
+        result = connection.as_mut() => Ok(result?),
+        // The peer does not confirm that it has understood.
+        () = streams.idle(CLOSE_TIMEOUT, CLOSE_TIMEOUT) => Ok(()),
+        () = streams.abuse() => Err("too many requests were taken back".into()),
     }
 }

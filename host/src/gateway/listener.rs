@@ -15,6 +15,11 @@ use tokio_util::task::TaskTracker;
 /// Connections that the system keeps while all permits are out.
 const BACKLOG: i32 = 4_096;
 
+/// Bytes that the system may hold of what a peer was sent but is not yet ready
+/// to take. It bounds what a slow reader costs, and has the host see each few of
+/// the bytes that it takes: by default megabytes must go first.
+const UNSENT: u32 = 128 * 1024;
+
 /// Pause after an error that concerns the listener, such as too many open
 /// files: trying again at once would only burn CPU.
 const ERROR_PAUSE: Duration = Duration::from_millis(50);
@@ -59,6 +64,9 @@ pub fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener, Bind
             Some(Protocol::TCP),
         )?;
         socket.set_reuse_address(true)?;
+        // Connections inherit it.
+        #[cfg(target_os = "linux")]
+        socket.set_tcp_notsent_lowat(UNSENT)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         socket.set_nonblocking(true)?;
@@ -111,7 +119,9 @@ impl Listener {
         let permits = Arc::new(Semaphore::new(gateway.config.max_connections));
         let connections = TaskTracker::new();
         let start = |permit: OwnedSemaphorePermit, (stream, peer)| {
-            let connection = connection::serve(stream, peer, gateway.clone());
+            // Boxed: each future around it would hold it twice, before and after
+            // its first poll, and most connections are idle.
+            let connection = Box::pin(connection::serve(stream, peer, gateway.clone()));
             let connection = connections.track_future(async move {
                 connection.await;
                 drop(permit);

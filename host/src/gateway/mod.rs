@@ -9,6 +9,8 @@ mod error;
 mod inbound;
 mod listener;
 mod request;
+mod socket;
+mod streams;
 mod tls;
 
 pub use self::error::{Detail, GatewayError};
