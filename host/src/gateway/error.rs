@@ -47,12 +47,18 @@ pub enum GatewayError {
     /// The body did not come in time.
     #[error("the request body did not come in time")]
     BodyTooSlow,
-    /// The body broke off.
-    #[error("the request body broke off")]
+    /// The body broke off, or its chunks are none.
+    #[error("the request body broke off or is malformed")]
     BodyBroken,
-    /// The host name is none.
-    #[error("the `host` header is not valid")]
+    /// The host name is none, or there are several.
+    #[error("the request does not name one valid host")]
     BadHost,
+    /// More target than the host takes, in bytes.
+    #[error("the request's target is longer than {0} bytes")]
+    UriTooLong(usize),
+    /// HTTP, but nothing that the host does.
+    #[error("the host does not implement {0}")]
+    NotImplemented(&'static str),
     /// Functions call each other in a circle.
     #[error("the request has passed through too many functions")]
     LoopDetected,
@@ -83,6 +89,8 @@ impl GatewayError {
             Self::BodyTooSlow => "body-too-slow",
             Self::BodyBroken => "body-broken",
             Self::BadHost => "bad-host",
+            Self::UriTooLong(_) => "uri-too-long",
+            Self::NotImplemented(_) => "not-implemented",
             Self::LoopDetected => "loop-detected",
         }
     }
@@ -104,8 +112,19 @@ impl GatewayError {
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::BodyBroken | Self::BadHost => StatusCode::BAD_REQUEST,
+            Self::UriTooLong(_) => StatusCode::URI_TOO_LONG,
+            Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::LoopDetected => StatusCode::LOOP_DETECTED,
         }
+    }
+
+    /// The message is one that others may read differently: what comes after it
+    /// on its connection is not to be trusted.
+    pub(super) fn is_ambiguous(&self) -> bool {
+        matches!(
+            self,
+            Self::BodyBroken | Self::BadHost | Self::NotImplemented(_)
+        )
     }
 
     /// What the caller is told: nothing that the guest or the host said inside.

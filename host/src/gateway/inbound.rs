@@ -50,16 +50,6 @@ impl Inbound {
     }
 }
 
-/// The host that a request is for: HTTP/2 says so in the target.
-pub(super) fn host<B>(request: &Request<B>) -> Option<&str> {
-    let header = || request.headers().get(header::HOST)?.to_str().ok();
-    request
-        .uri()
-        .authority()
-        .map(Authority::as_str)
-        .or_else(header)
-}
-
 /// The length that the caller announces, if it does.
 fn content_length(headers: &HeaderMap) -> Option<u64> {
     let value = headers.get(header::CONTENT_LENGTH)?;
@@ -84,10 +74,10 @@ pub(super) async fn prepare(
     }
     let (mut parts, body) = request.into_parts();
     if let Some(authority) = parts.uri.authority()
-        && !parts.headers.contains_key(header::HOST)
         && let Ok(host) = HeaderValue::from_str(authority.as_str())
     {
-        // HTTP/2 has no such field; functions expect one.
+        // HTTP/2 has no such field, and functions expect one. HTTP/1.1 may have
+        // another, which then counts for nothing (RFC 9112, section 3.2.2).
         parts.headers.insert(header::HOST, host);
     }
     let meter = Meter::default();
@@ -168,13 +158,25 @@ fn stamp(
     added
 }
 
-/// Tells whether a body grew beyond its limit.
+/// Tells what became of a body while it was read.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Meter(Arc<AtomicBool>);
+pub(super) struct Meter(Arc<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    exceeded: AtomicBool,
+    broken: AtomicBool,
+}
 
 impl Meter {
+    /// It grew beyond its limit.
     pub(super) fn is_exceeded(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.exceeded.load(Ordering::Relaxed)
+    }
+
+    /// It was not what its head announced, or is not chunked as it should be.
+    pub(super) fn is_broken(&self) -> bool {
+        self.0.broken.load(Ordering::Relaxed)
     }
 }
 
@@ -199,12 +201,15 @@ where
         let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else {
             return Poll::Ready(None);
         };
-        let frame = frame.map_err(BodyError::Hyper)?;
+        let frame = frame.map_err(|error| {
+            self.meter.0.broken.store(true, Ordering::Relaxed);
+            BodyError::Hyper(error)
+        })?;
         if let Some(data) = frame.data_ref() {
             match self.left.checked_sub(data.len() as u64) {
                 Some(left) => self.left = left,
                 None => {
-                    self.meter.0.store(true, Ordering::Relaxed);
+                    self.meter.0.exceeded.store(true, Ordering::Relaxed);
                     return Poll::Ready(Some(Err(BodyError::HttpRequestBodySize(None))));
                 }
             }

@@ -9,6 +9,7 @@ mod error;
 mod inbound;
 mod listener;
 mod request;
+mod screen;
 mod socket;
 mod streams;
 mod tls;

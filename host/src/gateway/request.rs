@@ -4,6 +4,7 @@ use super::account::{Account, Outgoing};
 use super::connection::Peer;
 use super::error::{Detail, GatewayError};
 use super::inbound::{self, Inbound};
+use super::screen::screen;
 use super::tls::Tls;
 use crate::capabilities::Invocation;
 use crate::capabilities::egress::Hops;
@@ -11,7 +12,8 @@ use crate::routing::{Route, Table};
 use crate::runtime::{Answer, Failure, Instances};
 use crate::scheduling::Lanes;
 use crate::telemetry::{Logs, Metrics, RequestId, Source};
-use http::{Request, Response};
+use http::header::{self, HeaderValue};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,13 +26,14 @@ pub struct GatewayConfig {
     /// Connections at once; the next ones wait in the system's backlog. Default
     /// 512: the open files that every system allows, less what else is open.
     pub max_connections: usize,
-    /// Longest wait for a request's head, an idle connection's next request
-    /// included. Default 60 s.
+    /// Longest wait for a connection's first request. Default 60 s.
     pub header_timeout: Duration,
-    /// Longest that a connection may be open without a request. Default 60 s.
+    /// Longest that a connection may then be without a request. HTTP/1.1 can't
+    /// tell a request that begins from none: there the shorter of the two
+    /// bounds every head. Default 60 s.
     pub idle_timeout: Duration,
-    /// Longest that a peer may take none of the answer's bytes while some wait
-    /// to be sent. Default 60 s.
+    /// Longest that a peer may take no byte of what waits for it; in HTTP/2, of
+    /// any one stream. Default 60 s.
     pub write_timeout: Duration,
     /// What failures tell the caller. Default: nothing of the inside.
     pub detail: Detail,
@@ -92,11 +95,18 @@ impl Gateway {
         peer: Peer,
     ) -> Response<Outgoing> {
         let id = RequestId::given_or_new(request.headers().get(RequestId::HEADER));
+        let version = request.version();
         let mut response = match self.handle(request, peer, &id).await {
             Ok(response) => response,
             Err((error, route)) => {
                 self.log(&error, route.as_ref(), &id);
-                error.into_response(&id, self.config.detail)
+                let closes = error.is_ambiguous() && version <= Version::HTTP_11;
+                let mut response = error.into_response(&id, self.config.detail);
+                if closes {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(header::CONNECTION, close);
+                }
+                response
             }
         };
         response
@@ -117,7 +127,7 @@ impl Gateway {
         if hops.is_loop() {
             return Err((GatewayError::LoopDetected, None));
         }
-        let host = inbound::host(&request);
+        let host = screen(&request).map_err(|error| (error, None))?;
         let route = self
             .routes
             .resolve(host, request.method().as_str(), request.uri()) // who answers
@@ -176,8 +186,10 @@ impl Gateway {
             }
             (answer, _) => answer,
         };
+        // Whatever the function made of the part that it has seen.
         let answer = match answer {
             _ if meter.is_exceeded() => Err(GatewayError::BodyTooLarge(limits.request_body)),
+            _ if meter.is_broken() => Err(GatewayError::BodyBroken),
             answer => answer,
         };
         match answer {
