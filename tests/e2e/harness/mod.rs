@@ -1,7 +1,9 @@
 //! What the stories share: a host, functions to deploy, peers to talk to.
 
 mod binary;
+pub(crate) mod frames;
 mod guests;
+mod health;
 mod host;
 mod upstream;
 mod wire;
@@ -10,6 +12,7 @@ use std::time::Duration;
 
 pub(crate) use self::binary::{dunlin, repository, run};
 pub(crate) use self::guests::{component, function_folder};
+pub(crate) use self::health::{Health, attacked};
 pub(crate) use self::host::{Answer, Host};
 pub(crate) use self::upstream::Upstream;
 pub(crate) use self::wire::{Http2, Wire, piecewise};

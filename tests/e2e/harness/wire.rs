@@ -11,9 +11,9 @@ use http_body_util::combinators::BoxBody;
 use hyper::body::{Frame, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
-use super::within;
+use super::{until, within};
 
 /// One connection, as bytes.
 pub(crate) struct Wire {
@@ -57,6 +57,22 @@ impl Wire {
             stream: stream.expect("a connection"),
             read: Vec::new(),
         }
+    }
+
+    /// The same, with little room for what is not read.
+    pub(crate) async fn connect_slow(address: SocketAddr) -> Self {
+        Self {
+            stream: connect_slow(address).await,
+            read: Vec::new(),
+        }
+    }
+
+    /// Waits until the host has reset the connection. Reads nothing.
+    pub(crate) async fn was_reset(&self) {
+        until("the host resets the connection", async || {
+            self.stream.take_error().expect("can be asked")
+        })
+        .await;
     }
 
     /// Sends `text` as it is.
@@ -138,6 +154,14 @@ impl Wire {
     fn shown(&self) -> String {
         String::from_utf8_lossy(&self.read).into_owned()
     }
+}
+
+/// A connection whose end here takes in few bytes that nobody reads.
+pub(crate) async fn connect_slow(address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(16 * 1024).expect("is allowed");
+    let stream = within("a connection", socket.connect(address)).await;
+    stream.expect("a connection")
 }
 
 /// A body for [`Http2`].
