@@ -5,6 +5,7 @@ mod args;
 mod load;
 mod peer;
 mod process;
+mod query;
 mod report;
 mod request;
 mod response;

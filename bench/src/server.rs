@@ -18,6 +18,7 @@ use hyper_util::{
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::{
+    query::parameter,
     request::Declared,
     work::{Order, count_primes},
 };
@@ -95,7 +96,10 @@ async fn answer(
 async fn route(app: &App, request: Request<Incoming>) -> anyhow::Result<Response<Full<Bytes>>> {
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
-    let query = |name| parameter(head.uri.query().unwrap_or_default(), name);
+    let query = |name| {
+        parameter(head.uri.query().unwrap_or_default(), name)
+            .with_context(|| format!("query parameter `{name}` is missing"))
+    };
     let ok = |text: String| reply(StatusCode::OK, "text/plain", text);
     Ok(match (&head.method, head.uri.path()) {
         (&Method::GET, "/hello") => reply(StatusCode::OK, "text/plain", "hello"),
@@ -129,14 +133,6 @@ fn reply(
     response
 }
 
-/// The value of `name` in a query without escapes, which the bench's are.
-fn parameter<'a>(query: &'a str, name: &str) -> anyhow::Result<&'a str> {
-    query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
-        .with_context(|| format!("query parameter `{name}` is missing"))
-}
-
 impl App {
     async fn primes(&self, declared: Declared, below: &str) -> anyhow::Result<String> {
         let below = below.parse()?;
@@ -157,17 +153,5 @@ impl App {
     async fn length(&self, url: &str) -> anyhow::Result<usize> {
         let response = self.client.get(url.parse()?).await?;
         Ok(response.into_body().collect().await?.to_bytes().len())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_parameter_is_found_by_its_whole_name() {
-        assert_eq!(parameter("rooms=1&ms=20", "ms").unwrap(), "20");
-        assert_eq!(parameter("url=http://h/?a", "url").unwrap(), "http://h/?a");
-        assert!(parameter("mss=1", "ms").is_err());
     }
 }
