@@ -34,11 +34,12 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct RunArguments {
-    /// A scenario, or a family such as `mixed`; may be repeated [default: all]
-    #[arg(long = "scenario", value_name = "NAME")]
+    /// A scenario, or a family such as `mixed`; several with commas, or
+    /// repeated [default: all]
+    #[arg(long = "scenario", value_name = "NAME", value_delimiter = ',')]
     scenarios: Vec<String>,
-    /// A peer; may be repeated [default: all that can run here]
-    #[arg(long = "peer", value_name = "NAME")]
+    /// A peer; several with commas, or repeated [default: all that can run here]
+    #[arg(long = "peer", value_name = "NAME", value_delimiter = ',')]
     peers: Vec<String>,
     /// Length of one measured window
     #[arg(long, value_name = "N", default_value_t = 5.0)]
@@ -47,8 +48,11 @@ struct RunArguments {
     #[arg(long, value_name = "N", default_value_t = 3)]
     rounds: usize,
     /// Print one JSON object a line for each scenario and peer
-    #[arg(long)]
+    #[arg(long, conflicts_with = "markdown")]
     json: bool,
+    /// Print one Markdown page with all figures, as `docs/benchmarks.md` begins
+    #[arg(long)]
+    markdown: bool,
 }
 
 /// What the process is to be.
@@ -85,6 +89,7 @@ pub(crate) enum OnUnavailable {
 pub(crate) enum Output {
     Tables,
     JsonLines,
+    Markdown,
 }
 
 impl Arguments {
@@ -113,10 +118,10 @@ impl RunArguments {
             },
             window,
             rounds: self.rounds,
-            output: if self.json {
-                Output::JsonLines
-            } else {
-                Output::Tables
+            output: match (self.json, self.markdown) {
+                (true, _) => Output::JsonLines,
+                (false, true) => Output::Markdown,
+                (false, false) => Output::Tables,
             },
         })
     }
@@ -145,15 +150,16 @@ mod tests {
 
     #[test]
     fn names_narrow_the_run_and_make_a_missing_peer_an_error() {
-        let plan = plan(&["--scenario", "hello", "--peer", "dunlin", "--json"]).unwrap();
+        let plan = plan(&["--scenario", "hello", "--peer", "native,dunlin", "--json"]).unwrap();
         assert_eq!(plan.scenarios.len(), 1);
-        assert_eq!(plan.peers.len(), 1);
+        assert_eq!(plan.peers.len(), 2);
         assert_eq!(plan.on_unavailable, OnUnavailable::Fail);
         assert_eq!(plan.output, Output::JsonLines);
     }
 
     #[test]
     fn a_plan_that_measures_nothing_is_refused() {
+        assert!(plan(&["--json", "--markdown"]).is_err());
         assert!(plan(&["--rounds", "0"]).is_err());
         assert!(plan(&["--seconds", "0"]).is_err());
         assert!(plan(&["--seconds", "-1"]).is_err());

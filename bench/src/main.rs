@@ -2,7 +2,10 @@
 //! started, warmed, measured and stopped in turn, and prints how they compare.
 
 mod args;
+mod errors;
 mod load;
+mod machine;
+mod markdown;
 mod peer;
 mod process;
 mod query;
@@ -34,7 +37,7 @@ fn measure(plan: &Plan) -> anyhow::Result<()> {
     process::raise_open_file_limit()?;
     process::stop_servers_on_signal()?;
     let outcome = run::run(plan)?;
-    report::print(&outcome.tables, plan.output);
+    report::print(&outcome, plan);
     anyhow::ensure!(
         outcome.failures == 0,
         "{} of the measurements failed; see above",

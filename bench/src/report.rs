@@ -1,10 +1,20 @@
-//! How results are shown: tables for people, JSON lines for programs, both on
-//! standard output; progress goes to standard error.
+//! How results are shown: tables for people, JSON lines for programs, one
+//! Markdown table for the documentation, all on standard output; progress goes
+//! to standard error.
+
+use std::collections::BTreeMap;
 
 use comfy_table::{CellAlignment, presets};
 use serde::Serialize;
 
-use crate::{args::Output, peer::BASELINE, scenario::Scenario, scenario::Shape, summary::Sample};
+use crate::{
+    args::{Output, Plan},
+    markdown,
+    peer::BASELINE,
+    run::Outcome,
+    scenario::{Scenario, Shape},
+    summary::{MixedSample, OverloadSample, Sample},
+};
 
 /// Share of the machine. The signs of life of an idle system stay below it.
 const NOTEWORTHY_OTHER_LOAD: f64 = 0.10;
@@ -27,16 +37,19 @@ pub(crate) fn note(text: &str) {
 }
 
 #[expect(clippy::print_stdout, reason = "the bench's results are its output")]
-pub(crate) fn print(tables: &[Table], output: Output) {
-    for table in tables {
-        match output {
-            Output::Tables => println!("{}", table.text()),
-            Output::JsonLines => {
-                for row in &table.rows {
-                    println!("{}", table.json_line(row));
-                }
+pub(crate) fn print(outcome: &Outcome, plan: &Plan) {
+    match plan.output {
+        Output::Tables => {
+            for table in &outcome.tables {
+                println!("{}", table.text());
             }
         }
+        Output::JsonLines => {
+            for (table, row) in outcome.tables.iter().flat_map(Table::rows) {
+                println!("{}", table.json_line(row));
+            }
+        }
+        Output::Markdown => print!("{}", markdown::page(outcome, plan)),
     }
 }
 
@@ -52,6 +65,8 @@ struct JsonLine<'a> {
     cpu_us: f64,
     rss_mib: f64,
     errors: u64,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    errors_by_kind: BTreeMap<&'a str, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rps_ratio: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,12 +79,23 @@ struct JsonLine<'a> {
     hog_rps: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hog_rps_ratio: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capacity_rps: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked_rps: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    goodput: Option<f64>,
 }
 
 impl Table {
+    fn rows(&self) -> impl Iterator<Item = (&Self, &Row)> {
+        self.rows.iter().map(move |row| (self, row))
+    }
+
     fn json_line(&self, row: &Row) -> String {
         let median = &row.median;
         let mixed = median.mixed.as_ref();
+        let overload = median.overload.as_ref();
         let line = JsonLine {
             scenario: self.scenario.name,
             peer: row.peer,
@@ -78,13 +104,17 @@ impl Table {
             p99_ms: rounded(median.p99_ms),
             cpu_us: rounded(median.cpu_us),
             rss_mib: rounded(median.rss_mib),
-            errors: median.errors,
+            errors: median.errors.total(),
+            errors_by_kind: median.errors.by_kind().collect(),
             rps_ratio: self.ratio(row, RPS).map(rounded),
             cpu_ratio: self.ratio(row, CPU).map(rounded),
             other_load: median.other_load.map(rounded),
             idle_p50_ms: mixed.map(|mixed| rounded(mixed.idle_p50_ms)),
             hog_rps: mixed.map(|mixed| rounded(mixed.hog_rps)),
             hog_rps_ratio: self.ratio(row, HOG_RPS).map(rounded),
+            capacity_rps: overload.map(|overload| rounded(overload.capacity_rps)),
+            asked_rps: overload.map(|overload| rounded(overload.asked_rps)),
+            goodput: overload.map(|overload| rounded(overload.goodput)),
         };
         serde_json::to_string(&line).expect("a line is strings and finite numbers")
     }
@@ -106,32 +136,36 @@ impl Table {
         format!("{name}: {about}\n{table}\n{}", self.warning())
     }
 
-    /// Says so when the machine was not quiet.
     fn warning(&self) -> String {
-        let loads = self.rows.iter().filter_map(|row| row.median.other_load);
-        let highest = loads.fold(0.0, f64::max);
-        if highest < NOTEWORTHY_OTHER_LOAD {
-            return String::new();
-        }
-        format!(
-            "! other work took up to {:.0} % of the machine: do not rely on these figures\n",
-            highest * 100.0
-        )
+        warning(std::slice::from_ref(self)).map_or_else(String::new, |text| format!("! {text}\n"))
     }
 
     /// `row`'s figure over the baseline's.
-    fn ratio(&self, row: &Row, figure: Figure) -> Option<f64> {
+    pub(crate) fn ratio(&self, row: &Row, figure: Figure) -> Option<f64> {
         let baseline = self.rows.iter().find(|row| row.peer == BASELINE)?;
         let baseline = figure(&baseline.median)?;
         (baseline > 0.0).then_some(figure(&row.median)? / baseline)
     }
 }
 
-type Figure = fn(&Sample) -> Option<f64>;
-const RPS: Figure = |sample| Some(sample.rps);
-const P50: Figure = |sample| Some(sample.p50_ms);
-const CPU: Figure = |sample| Some(sample.cpu_us);
-const HOG_RPS: Figure = |sample| sample.mixed.as_ref().map(|mixed| mixed.hog_rps);
+/// Says so when the machine was not quiet.
+pub(crate) fn warning(tables: &[Table]) -> Option<String> {
+    let rows = tables.iter().flat_map(|table| &table.rows);
+    let loads = rows.filter_map(|row| row.median.other_load);
+    let highest = loads.fold(0.0, f64::max);
+    (highest >= NOTEWORTHY_OTHER_LOAD).then(|| {
+        format!(
+            "other work took up to {:.0} % of the machine: do not rely on these figures",
+            highest * 100.0
+        )
+    })
+}
+
+pub(crate) type Figure = fn(&Sample) -> Option<f64>;
+pub(crate) const RPS: Figure = |sample| Some(sample.rps);
+pub(crate) const P50: Figure = |sample| Some(sample.p50_ms);
+pub(crate) const CPU: Figure = |sample| Some(sample.cpu_us);
+pub(crate) const HOG_RPS: Figure = |sample| sample.mixed.as_ref().map(|mixed| mixed.hog_rps);
 
 type Column = (&'static str, fn(&Table, &Row) -> String);
 
@@ -165,6 +199,22 @@ fn columns(shape: Shape) -> &'static [Column] {
             MEMORY,
             ERRORS,
         ],
+        Shape::Overload { .. } => &[
+            ("capacity req/s", |_, row| {
+                overload(row, |overload| overload.capacity_rps)
+            }),
+            ("asked req/s", |_, row| {
+                overload(row, |overload| overload.asked_rps)
+            }),
+            ("goodput req/s", |_, row| number(row.median.rps)),
+            ("÷ capacity", |_, row| {
+                overload(row, |overload| overload.goodput)
+            }),
+            ("p50 ms", |_, row| number(row.median.p50_ms)),
+            P99,
+            MEMORY,
+            ERRORS,
+        ],
         Shape::Start => &[
             ("p50 ms", |_, row| number(row.median.p50_ms)),
             ("× native", |table, row| ratio(table.ratio(row, P50))),
@@ -175,24 +225,27 @@ fn columns(shape: Shape) -> &'static [Column] {
     }
 }
 
-fn mixed(row: &Row, figure: fn(&crate::summary::MixedSample) -> f64) -> String {
-    row.median
-        .mixed
-        .as_ref()
-        .map(figure)
-        .map_or_else(nothing, number)
+fn mixed(row: &Row, figure: fn(&MixedSample) -> f64) -> String {
+    let mixed = row.median.mixed.as_ref();
+    mixed.map(figure).map_or_else(nothing, number)
+}
+
+fn overload(row: &Row, figure: fn(&OverloadSample) -> f64) -> String {
+    let overload = row.median.overload.as_ref();
+    overload.map(figure).map_or_else(nothing, number)
 }
 
 fn ratio(value: Option<f64>) -> String {
     value.map_or_else(nothing, |value| format!("{value:.2}"))
 }
 
-fn nothing() -> String {
+/// Where there is no figure.
+pub(crate) fn nothing() -> String {
     "–".to_owned()
 }
 
 /// Three significant digits or so: more would be noise.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         100.0.. => format!("{value:.0}"),
         10.0.. => format!("{value:.1}"),
@@ -205,11 +258,14 @@ fn rounded(value: f64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::{scenario, summary::MixedSample};
+    use crate::{
+        errors::{Errors, Kind},
+        scenario,
+    };
 
-    fn table(scenario: &str, peers: &[(&'static str, f64)]) -> Table {
+    pub(crate) fn table(scenario: &str, peers: &[(&'static str, f64)]) -> Table {
         Table {
             scenario: scenario::select(&[scenario.to_owned()]).unwrap()[0],
             rows: peers
@@ -222,11 +278,16 @@ mod tests {
                         p99_ms: 1.2345,
                         cpu_us: 9.5,
                         rss_mib: 24.0,
-                        errors: 0,
+                        errors: Errors::default(),
                         other_load: Some(rps / 1e6),
                         mixed: scenario.starts_with("mixed").then_some(MixedSample {
                             idle_p50_ms: 10.0,
                             hog_rps: rps / 100.0,
+                        }),
+                        overload: (scenario == "overload").then_some(OverloadSample {
+                            capacity_rps: 200.0,
+                            asked_rps: 2_000.0,
+                            goodput: rps / 200.0,
                         }),
                     },
                 })
@@ -257,6 +318,23 @@ mod tests {
         let dunlin = text.lines().find(|line| line.contains("dunlin")).unwrap();
         assert!(dunlin.contains("9.50"), "{text}");
         assert!(dunlin.contains("0.95"), "{text}");
+    }
+
+    #[test]
+    fn errors_are_told_by_kind() {
+        let mut table = table("hello", &[("dunlin", 70_000.0)]);
+        table.rows[0].median.errors.add(Kind::Reset, 47);
+        assert!(table.text().contains("47 (47 reset)"), "{}", table.text());
+        let line = table.json_line(&table.rows[0]);
+        assert!(line.contains(r#""errors_by_kind":{"reset":47}"#), "{line}");
+    }
+
+    #[test]
+    fn an_overload_shows_goodput_as_a_share_of_capacity() {
+        let table = table("overload", &[("dunlin", 190.0)]);
+        assert!(table.text().contains("0.95"), "{}", table.text());
+        let line = table.json_line(&table.rows[0]);
+        assert!(line.contains(r#""goodput":0.95"#), "{line}");
     }
 
     #[test]

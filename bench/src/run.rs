@@ -13,14 +13,15 @@ use anyhow::{Context as _, bail, ensure};
 
 use crate::{
     args::{OnUnavailable, Plan},
-    load::{Generator, Tally},
+    errors::{Errors, Kind},
+    load::{Generator, Pace, Tally},
     peer::{Launch, Peer},
     process::{MachineTime, Server, own_cpu_time},
     report::{Row, Table, note},
     request::{Route, Target},
     response::{Parsed, parse},
     scenario::{Scenario, Shape, Traffic},
-    summary::{MixedSample, Sample, median, summarise},
+    summary::{MixedSample, OverloadSample, Sample, median, summarise},
     upstream,
 };
 
@@ -41,6 +42,8 @@ const STARTS: usize = 20;
 /// What a run brought.
 pub(crate) struct Outcome {
     pub(crate) tables: Vec<Table>,
+    /// Who ran, by name and version.
+    pub(crate) peers: Vec<(&'static str, String)>,
     pub(crate) failures: usize,
 }
 
@@ -66,12 +69,19 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<Outcome> {
     };
     let mut outcome = Outcome {
         tables: Vec::new(),
+        peers: contenders
+            .iter()
+            .map(|contender| (contender.peer.name, contender.launch.version.clone()))
+            .collect(),
         failures: 0,
     };
     for scenario in &plan.scenarios {
         let mut samples = vec![Vec::new(); contenders.len()];
         for round in 1..=plan.rounds {
             for (contender, samples) in contenders.iter().zip(&mut samples) {
+                if !contender.peer.takes_part_in(scenario) {
+                    continue;
+                }
                 let name = contender.peer.name;
                 note(&format!(
                     "{}, round {round} of {}, {name}",
@@ -127,6 +137,17 @@ impl Course {
         let sample = wait_ready(&mut server, &target).and_then(|_| match scenario.shape {
             Shape::Steady(traffic) => self.steady(&server, &target, traffic),
             Shape::Mixed { probe, hogs } => self.mixed(&server, &target, probe, hogs),
+            Shape::Overload {
+                capacity,
+                crowd,
+                times,
+            } => {
+                let limited = Target {
+                    mount: launch.limited_mount,
+                    ..target
+                };
+                self.overload(&server, &limited, capacity, crowd, times)
+            }
             Shape::Start => bail!("measured above"),
         });
         let sample = sample.with_context(|| format!("server said: {}", server.last_words()));
@@ -148,11 +169,12 @@ impl Course {
 
     fn steady(&self, server: &Server, target: &Target, traffic: Traffic) -> anyhow::Result<Sample> {
         check_answer(target, traffic.route)?;
-        let load = begin(target, traffic)?;
+        let load = begin(target, traffic, Pace::Closed)?;
         thread::sleep(self.warm_up);
         let ([tally], used) = window(server, [&load], self.window)?;
         load.stop();
-        sample(server, &tally, tally.answered, &used, None)
+        ensure_answers(&[&tally])?;
+        Ok(sample(server, &tally, tally.answered, &used))
     }
 
     fn mixed(
@@ -164,27 +186,63 @@ impl Course {
     ) -> anyhow::Result<Sample> {
         check_answer(target, probe.route)?;
         check_answer(target, hogs.route)?;
-        let probe = begin(target, probe)?;
+        let probe = begin(target, probe, Pace::Closed)?;
         thread::sleep(self.warm_up);
         let ([idle], _) = window(server, [&probe], IDLE_WINDOW)?;
-        let hogs = begin(target, hogs)?;
+        let hogs = begin(target, hogs, Pace::Closed)?;
         thread::sleep(self.warm_up);
         let ([probed, hogged], used) = window(server, [&probe, &hogs], self.window)?;
         hogs.stop();
         probe.stop();
-        let mixed = MixedSample {
+        ensure_answers(&[&probed, &hogged])?;
+        let mut sample = sample(server, &probed, probed.answered + hogged.answered, &used);
+        note_errors(&hogged);
+        sample.errors += &hogged.errors;
+        sample.mixed = Some(MixedSample {
             idle_p50_ms: quantile_ms(&idle, 0.5),
             hog_rps: per_second(&hogged),
+        });
+        Ok(sample)
+    }
+
+    fn overload(
+        &self,
+        server: &Server,
+        target: &Target,
+        capacity: Traffic,
+        crowd: usize,
+        times: f64,
+    ) -> anyhow::Result<Sample> {
+        check_answer(target, capacity.route)?;
+        let load = begin(target, capacity, Pace::Closed)?;
+        thread::sleep(self.warm_up);
+        let ([alone], _) = window(server, [&load], self.window)?;
+        load.stop();
+        ensure_answers(&[&alone])?;
+        note_errors(&alone);
+        let capacity_rps = per_second(&alone);
+        let crowd = Traffic {
+            connections: crowd,
+            ..capacity
         };
-        let mut sample = sample(
-            server,
-            &probed,
-            probed.answered + hogged.answered,
-            &used,
-            Some(mixed),
-        )?;
-        note_errors(&hogged);
-        sample.errors += hogged.errors;
+        let pace = Pace::Open {
+            per_second: capacity_rps * times,
+        };
+        let load = begin(target, crowd, pace)?;
+        thread::sleep(self.warm_up);
+        let ([mut tally], used) = window(server, [&load], self.window)?;
+        load.stop();
+        let ended = tally.answered + tally.errors.total();
+        // What a server should do with the excess is no error.
+        tally.errors.take(Kind::Busy);
+        ensure_answers(&[&tally])?;
+        let mut sample = sample(server, &tally, tally.answered, &used);
+        sample.errors += &alone.errors;
+        sample.overload = Some(OverloadSample {
+            capacity_rps,
+            asked_rps: ended as f64 / tally.window.as_secs_f64(),
+            goodput: sample.rps / capacity_rps,
+        });
         Ok(sample)
     }
 
@@ -215,9 +273,10 @@ impl Course {
             p99_ms: longest,
             cpu_us: median(cpu).context("at least three starts")?,
             rss_mib: median(rss).context("at least three starts")?,
-            errors: 0,
+            errors: Errors::default(),
             other_load: None,
             mixed: None,
+            overload: None,
         })
     }
 }
@@ -238,11 +297,12 @@ fn free_address() -> anyhow::Result<SocketAddr> {
     bail!("found no free port from {first} on")
 }
 
-fn begin(target: &Target, traffic: Traffic) -> anyhow::Result<Generator> {
+fn begin(target: &Target, traffic: Traffic, pace: Pace) -> anyhow::Result<Generator> {
     Generator::start(
         target.address,
         traffic.route.bytes(target),
         traffic.connections,
+        pace,
     )
 }
 
@@ -289,30 +349,43 @@ fn window<const N: usize>(
     Ok((tallies, used))
 }
 
-fn sample(
-    server: &Server,
-    tally: &Tally,
-    answered: u64,
-    used: &Used,
-    mixed: Option<MixedSample>,
-) -> anyhow::Result<Sample> {
+fn sample(server: &Server, tally: &Tally, answered: u64, used: &Used) -> Sample {
     note_errors(tally);
-    ensure!(tally.answered > 0, "not one request was answered");
-    Ok(Sample {
+    Sample {
         rps: per_second(tally),
         p50_ms: quantile_ms(tally, 0.5),
         p99_ms: quantile_ms(tally, 0.99),
         cpu_us: used.by_server.as_secs_f64() * 1e6 / answered as f64,
         rss_mib: server.peak_resident_mib(),
-        errors: tally.errors,
+        errors: tally.errors.clone(),
         other_load: Some(used.other_load),
-        mixed,
-    })
+        mixed: None,
+        overload: None,
+    }
+}
+
+/// A window in which nothing was answered says nothing of its server.
+fn ensure_answers(tallies: &[&Tally]) -> anyhow::Result<()> {
+    let mut errors = Errors::default();
+    for tally in tallies {
+        errors += &tally.errors;
+    }
+    let first = tallies
+        .iter()
+        .find_map(|tally| tally.first_error.as_deref());
+    ensure!(
+        tallies.iter().any(|tally| tally.answered > 0),
+        "not one request was answered; errors: {errors}; the first: {}",
+        first.unwrap_or("none")
+    );
+    Ok(())
 }
 
 fn note_errors(tally: &Tally) {
-    if let Some(first) = &tally.first_error {
-        note(&format!("{} errors, the first: {first}", tally.errors));
+    if let Some(first) = tally.first_error.as_ref()
+        && tally.errors.total() > 0
+    {
+        note(&format!("errors: {}; the first: {first}", tally.errors));
     }
 }
 

@@ -20,11 +20,18 @@ pub(crate) enum Shape {
     /// Cheap requests, measured alone at first and then while `hogs` keep
     /// every core busy.
     Mixed { probe: Traffic, hogs: Traffic },
+    /// What the server can do in a closed loop, measured first; then so many
+    /// times as much on `crowd` connections in an open loop.
+    Overload {
+        capacity: Traffic,
+        crowd: usize,
+        times: f64,
+    },
     /// From the spawn of the process to its first 200.
     Start,
 }
 
-/// Closed loop: each connection sends its next request once it has the answer.
+/// Requests of one kind, side by side.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Traffic {
     pub(crate) connections: usize,
@@ -95,11 +102,34 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         shape: steady(64, Route::Echo),
     },
     Scenario {
+        name: "overload",
+        about: "10 times the CPU requests that 8 connections can have answered, in an open loop",
+        shape: Shape::Overload {
+            capacity: traffic(8, Route::Cpu(Declared::Fn)),
+            crowd: 256,
+            times: 10.0,
+        },
+    },
+    Scenario {
         name: "start",
         about: "spawn to first 200, compiled code cached",
         shape: Shape::Start,
     },
 ];
+
+impl Scenario {
+    pub(crate) fn is_overload(&self) -> bool {
+        matches!(self.shape, Shape::Overload { .. })
+    }
+
+    /// Whether it differs from another only in how a handler is declared.
+    pub(crate) fn is_about_declaration(&self) -> bool {
+        match self.shape {
+            Shape::Mixed { hogs, .. } => matches!(hogs.route, Route::Cpu(Declared::AsyncFn)),
+            Shape::Steady(_) | Shape::Overload { .. } | Shape::Start => false,
+        }
+    }
+}
 
 /// The scenarios that `wanted` names, exactly or by family, in the order of
 /// [`SCENARIOS`]; all of them when it is empty.

@@ -1,5 +1,7 @@
 //! What one round measured, and the medians over the rounds.
 
+use crate::errors::Errors;
+
 /// One peer in one scenario: of one round, or the medians over all.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sample {
@@ -11,11 +13,12 @@ pub(crate) struct Sample {
     pub(crate) cpu_us: f64,
     pub(crate) rss_mib: f64,
     /// Summed over the rounds, where all else is a median.
-    pub(crate) errors: u64,
+    pub(crate) errors: Errors,
     /// Share of the machine's CPU time that neither the server nor the bench
     /// used, 0 to 1. Starts are too short to tell.
     pub(crate) other_load: Option<f64>,
     pub(crate) mixed: Option<MixedSample>,
+    pub(crate) overload: Option<OverloadSample>,
 }
 
 /// What only the mixed scenarios measure.
@@ -27,26 +30,54 @@ pub(crate) struct MixedSample {
     pub(crate) hog_rps: f64,
 }
 
+/// What only the overload measures; its `rps` and latencies are of the requests
+/// that were admitted.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct OverloadSample {
+    /// Answers a second in a closed loop before.
+    pub(crate) capacity_rps: f64,
+    /// Requests a second that came to an end, well or badly.
+    pub(crate) asked_rps: f64,
+    /// `rps` over `capacity_rps` of the same round.
+    pub(crate) goodput: f64,
+}
+
 /// Medians over `rounds`; `None` when there are none.
 pub(crate) fn summarise(rounds: &[Sample]) -> Option<Sample> {
     let over = |field: fn(&Sample) -> f64| median(rounds.iter().map(field).collect());
-    let mixed: Vec<_> = rounds.iter().filter_map(|r| r.mixed.as_ref()).collect();
-    let over_mixed =
-        |field: fn(&MixedSample) -> f64| median(mixed.iter().map(|sample| field(sample)).collect());
+    let mixed = |field: fn(&MixedSample) -> f64| {
+        let samples = rounds.iter().filter_map(|round| round.mixed.as_ref());
+        median(samples.map(field).collect())
+    };
+    let overload = |field: fn(&OverloadSample) -> f64| {
+        let samples = rounds.iter().filter_map(|round| round.overload.as_ref());
+        median(samples.map(field).collect())
+    };
+    let mut errors = Errors::default();
+    for round in rounds {
+        errors += &round.errors;
+    }
     Some(Sample {
         rps: over(|sample| sample.rps)?,
         p50_ms: over(|sample| sample.p50_ms)?,
         p99_ms: over(|sample| sample.p99_ms)?,
         cpu_us: over(|sample| sample.cpu_us)?,
         rss_mib: over(|sample| sample.rss_mib)?,
-        errors: rounds.iter().map(|sample| sample.errors).sum(),
+        errors,
         other_load: median(rounds.iter().filter_map(|r| r.other_load).collect()),
-        mixed: over_mixed(|sample| sample.idle_p50_ms)
-            .zip(over_mixed(|sample| sample.hog_rps))
-            .map(|(idle_p50_ms, hog_rps)| MixedSample {
-                idle_p50_ms,
-                hog_rps,
-            }),
+        mixed: (|| {
+            Some(MixedSample {
+                idle_p50_ms: mixed(|sample| sample.idle_p50_ms)?,
+                hog_rps: mixed(|sample| sample.hog_rps)?,
+            })
+        })(),
+        overload: (|| {
+            Some(OverloadSample {
+                capacity_rps: overload(|sample| sample.capacity_rps)?,
+                asked_rps: overload(|sample| sample.asked_rps)?,
+                goodput: overload(|sample| sample.goodput)?,
+            })
+        })(),
     })
 }
 
@@ -61,8 +92,11 @@ pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::errors::Kind;
 
-    fn sample(rps: f64, errors: u64, hog_rps: Option<f64>) -> Sample {
+    fn sample(rps: f64, resets: u64, hog_rps: Option<f64>) -> Sample {
+        let mut errors = Errors::default();
+        errors.add(Kind::Reset, resets);
         Sample {
             rps,
             p50_ms: 1.0,
@@ -75,6 +109,7 @@ mod tests {
                 idle_p50_ms: 10.0,
                 hog_rps,
             }),
+            overload: None,
         }
     }
 

@@ -49,6 +49,28 @@ fn a_mixed_run_also_tells_what_the_hogs_keep() {
 }
 
 #[test]
+fn an_overload_tells_how_much_of_the_capacity_is_left() {
+    let lines = json_lines("--scenario overload --peer native-pool --seconds 0.5");
+    let [line] = lines.as_slice() else {
+        panic!("one scenario, one peer: {lines:?}");
+    };
+    for figure in ["capacity_rps", "asked_rps", "goodput"] {
+        assert!(line[figure].as_f64().is_some_and(|it| it > 0.0), "{line}");
+    }
+}
+
+#[test]
+fn the_markdown_page_says_what_was_run_and_by_whom() {
+    let output = bench("--markdown --scenario hello --peer native --seconds 0.2 --rounds 1");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("# Benchmarks\n"), "{text}");
+    let command = "dunlin-bench -- --markdown --scenario hello --peer native";
+    assert!(text.contains(command), "{text}");
+    assert!(text.contains("\n- `native`: hyper "), "{text}");
+    assert!(text.contains("\n| scenario | | native |\n"), "{text}");
+}
+
+#[test]
 fn without_json_the_results_are_tables_with_ratios() {
     let output = bench("--scenario hello --peer native --seconds 0.2 --rounds 1");
     let text = String::from_utf8(output.stdout).unwrap();

@@ -10,9 +10,13 @@ use std::{
 use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 
-use super::Launch;
+use super::{Launch, output_of};
 
-const GUEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/guest");
+/// The same function twice; the second with a low limit of concurrency.
+const GUESTS: [&str; 2] = [
+    concat!(env!("CARGO_MANIFEST_DIR"), "/guest"),
+    concat!(env!("CARGO_MANIFEST_DIR"), "/guest-limited"),
+];
 
 pub(super) fn prepare() -> anyhow::Result<Launch> {
     let program = std::env::current_exe()?.with_file_name("dunlin");
@@ -25,9 +29,11 @@ pub(super) fn prepare() -> anyhow::Result<Launch> {
     deploy(&program, data.path())?;
     let arguments = serve_arguments(data.path(), "127.0.0.1:{port}");
     Ok(Launch {
+        version: output_of(Command::new(&program).arg("--version"))?,
         program,
         arguments,
         mount: "/bench",
+        limited_mount: "/bench-limited",
         scratch: Some(data),
     })
 }
@@ -51,7 +57,8 @@ struct Serving {
     admin: String,
 }
 
-/// Builds the guest and deploys it into `data` through a host that runs only for this.
+/// Builds the guests and deploys them into `data` through a host that runs only
+/// for this.
 fn deploy(program: &Path, data: &Path) -> anyhow::Result<()> {
     let mut host = Command::new(program)
         .args(serve_arguments(data, "127.0.0.1:0"))
@@ -65,25 +72,20 @@ fn deploy(program: &Path, data: &Path) -> anyhow::Result<()> {
         BufReader::new(stdout).read_line(&mut line)?;
         let serving: Serving = serde_json::from_str(&line)
             .with_context(|| format!("`dunlin serve --json` printed {line:?}"))?;
-        run(Command::new(program)
-            .args(["deploy", GUEST, "--host"])
-            .arg(format!("http://{}", serving.admin))
-            .arg("--data-dir")
-            .arg(data)
-            // Theirs is for another host.
-            .env_remove("DUNLIN_TOKEN"))
+        for guest in GUESTS {
+            output_of(
+                Command::new(program)
+                    .args(["deploy", guest, "--host"])
+                    .arg(format!("http://{}", serving.admin))
+                    .arg("--data-dir")
+                    .arg(data)
+                    // Theirs is for another host.
+                    .env_remove("DUNLIN_TOKEN"),
+            )?;
+        }
+        Ok(())
     })();
     host.kill()?;
     host.wait()?;
     deployed
-}
-
-fn run(command: &mut Command) -> anyhow::Result<()> {
-    let output = command.stdin(Stdio::null()).output()?;
-    ensure!(
-        output.status.success(),
-        "{command:?} failed: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(())
 }

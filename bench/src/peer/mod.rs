@@ -4,17 +4,21 @@
 //! Every peer offers the routes of [`crate::request::Route`] below one mount.
 
 mod dunlin;
+mod fastapi;
 mod native;
+mod wasmtime;
+mod workerd;
 
 use std::{
     ffi::{OsStr, OsString},
-    path::PathBuf,
-    process::Command,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
 };
 
-use anyhow::bail;
+use anyhow::{Context as _, bail, ensure};
 
-use crate::server::Kind;
+use self::wasmtime::{Timeout, Wasi};
+use crate::{scenario::Scenario, server::Kind};
 
 /// The peer that all ratios refer to.
 pub(crate) const BASELINE: &str = "native";
@@ -22,16 +26,40 @@ pub(crate) const BASELINE: &str = "native";
 /// One server to measure.
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
+    handlers: Handlers,
+    overload: Overload,
     prepare: fn() -> anyhow::Result<Launch>,
+}
+
+/// What a peer makes of how a handler is declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Handlers {
+    /// A CPU-bound one that is declared as such runs off the event loop.
+    FnAndAsyncFn,
+    /// There is one kind.
+    OneKind,
+}
+
+/// Whether a peer takes part in the overload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Overload {
+    Measured,
+    /// It has no answer to it, or one of its own that does not compare.
+    LeftOut,
 }
 
 /// How to start a peer that is ready to run.
 pub(crate) struct Launch {
+    /// What is measured, with its version.
+    pub(crate) version: String,
     pub(crate) program: PathBuf,
     /// `{port}` stands for the port to listen on.
     pub(crate) arguments: Vec<OsString>,
     /// Path prefix of the routes; empty, or like `/bench`.
     pub(crate) mount: &'static str,
+    /// Prefix of the same routes where few requests are admitted at once; the
+    /// same as `mount` for a peer that admits all.
+    pub(crate) limited_mount: &'static str,
     /// Files that the peer needs as long as it may be started.
     #[expect(dead_code, reason = "held so that it is removed at the end")]
     pub(crate) scratch: Option<tempfile::TempDir>,
@@ -41,15 +69,57 @@ pub(crate) struct Launch {
 pub(crate) const PEERS: &[Peer] = &[
     Peer {
         name: BASELINE,
+        handlers: Handlers::OneKind,
+        overload: Overload::Measured,
         prepare: || native::prepare(Kind::Native),
     },
     Peer {
         name: "native-pool",
+        handlers: Handlers::FnAndAsyncFn,
+        overload: Overload::Measured,
         prepare: || native::prepare(Kind::NativePool),
     },
     Peer {
         name: "dunlin",
+        handlers: Handlers::FnAndAsyncFn,
+        overload: Overload::Measured,
         prepare: dunlin::prepare,
+    },
+    Peer {
+        name: "wasmtime-p2",
+        handlers: Handlers::OneKind,
+        overload: Overload::LeftOut,
+        prepare: || wasmtime::prepare(Wasi::P2, Timeout::None),
+    },
+    Peer {
+        name: "wasmtime-p2-timeout",
+        handlers: Handlers::OneKind,
+        overload: Overload::LeftOut,
+        prepare: || wasmtime::prepare(Wasi::P2, Timeout::Set),
+    },
+    Peer {
+        name: "wasmtime-p3",
+        handlers: Handlers::OneKind,
+        overload: Overload::LeftOut,
+        prepare: || wasmtime::prepare(Wasi::P3, Timeout::None),
+    },
+    Peer {
+        name: "wasmtime-p3-timeout",
+        handlers: Handlers::OneKind,
+        overload: Overload::LeftOut,
+        prepare: || wasmtime::prepare(Wasi::P3, Timeout::Set),
+    },
+    Peer {
+        name: "workerd",
+        handlers: Handlers::OneKind,
+        overload: Overload::LeftOut,
+        prepare: workerd::prepare,
+    },
+    Peer {
+        name: "fastapi",
+        handlers: Handlers::FnAndAsyncFn,
+        overload: Overload::LeftOut,
+        prepare: fastapi::prepare,
     },
 ];
 
@@ -77,6 +147,17 @@ impl Peer {
     pub(crate) fn prepare(&self) -> anyhow::Result<Launch> {
         (self.prepare)()
     }
+
+    /// Whether the scenario says something of this peer that another does not.
+    pub(crate) fn takes_part_in(&self, scenario: &Scenario) -> bool {
+        if scenario.is_overload() {
+            self.overload == Overload::Measured
+        } else if scenario.is_about_declaration() {
+            self.handlers == Handlers::FnAndAsyncFn || self.name == BASELINE
+        } else {
+            true
+        }
+    }
 }
 
 impl Launch {
@@ -85,6 +166,45 @@ impl Launch {
         command.args(self.arguments.iter().map(|word| with_port(word, port)));
         command
     }
+}
+
+/// The folder of this repository that holds the peers' sources.
+fn sources(peer: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("peers")
+        .join(peer)
+}
+
+/// A program that `bench/install-peers` installed.
+///
+/// # Errors
+/// When it did not; the message says how.
+fn installed(peer: &str, program: &str) -> anyhow::Result<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../target/peers")
+        .join(program);
+    ensure!(
+        path.exists(),
+        "not installed: run `bench/install-peers {peer}`"
+    );
+    Ok(path.canonicalize()?)
+}
+
+/// Runs a program to its end.
+///
+/// # Errors
+/// When it fails; the message holds what it said.
+fn output_of(command: &mut Command) -> anyhow::Result<String> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    ensure!(
+        output.status.success(),
+        "{command:?} failed: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn with_port(word: &OsStr, port: u16) -> OsString {
@@ -97,13 +217,16 @@ fn with_port(word: &OsStr, port: u16) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario;
 
     #[test]
     fn the_port_is_filled_in_wherever_it_stands() {
         let launch = Launch {
+            version: String::new(),
             program: "server".into(),
             arguments: vec!["--listen".into(), "127.0.0.1:{port}".into()],
             mount: "",
+            limited_mount: "",
             scratch: None,
         };
         let command = launch.command(7001);
@@ -117,5 +240,26 @@ mod tests {
         let names: Vec<_> = select(&wanted).unwrap().iter().map(|p| p.name).collect();
         assert_eq!(names, [BASELINE, "dunlin"]);
         assert!(select(&["nonesuch".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn a_peer_is_not_measured_where_it_repeats_itself() {
+        let scenario = |name: &str| scenario::select(&[name.to_owned()]).unwrap()[0];
+        let takes_part = |peer: &str, name| {
+            let peer = select(&[peer.to_owned()]).unwrap()[0];
+            peer.takes_part_in(scenario(name))
+        };
+        assert!(takes_part("workerd", "mixed-sleep"));
+        assert!(!takes_part("workerd", "mixed-sleep-async-hog"));
+        assert!(takes_part("fastapi", "mixed-sleep-async-hog"));
+        assert!(takes_part(BASELINE, "mixed-sleep-async-hog"));
+        assert!(takes_part("dunlin", "overload"));
+        assert!(!takes_part("fastapi", "overload"));
+    }
+
+    #[test]
+    fn a_peer_that_is_missing_says_how_to_install_it() {
+        let error = installed("nonesuch", "nonesuch/bin/serve").unwrap_err();
+        assert!(error.to_string().contains("bench/install-peers nonesuch"));
     }
 }
