@@ -27,14 +27,17 @@ use crate::{
     response::{Parsed, parse},
 };
 
-/// Connections being opened at once: some peers listen with a backlog of 100.
-const OPENING_AT_ONCE: usize = 32;
+/// Connections being opened at once, at first until their first answer, which
+/// proves that they were accepted: some peers listen with a backlog of 100, and
+/// what does not fit in waits for seconds.
+const OPENING_AT_ONCE: usize = 64;
 const ALL_OPEN_WITHIN: Duration = Duration::from_secs(10);
 /// A connection that failed waits so long before the next, so that a peer that
 /// refuses everything is not hammered in a busy loop.
 const REOPEN_AFTER: Duration = Duration::from_millis(10);
-/// Longer than any peer's worst latency here, shorter than warm-up and window.
-const UNANSWERED_AFTER: Duration = Duration::from_secs(5);
+/// Shorter than the usual warm-up and window together, so that a request which
+/// is never answered is seen.
+const UNANSWERED_AFTER: Duration = Duration::from_secs(3);
 const LONGEST_LATENCY_US: u64 = 120_000_000;
 
 /// When a connection sends its next request.
@@ -308,15 +311,15 @@ async fn exchanges(
     turns: &mut Option<Interval>,
     is_first: &mut bool,
 ) -> Result<(), Failure> {
-    let mut stream = {
-        let _turn = shared.opening.acquire().await;
-        TcpStream::connect(shared.address)
-            .await
-            .map_err(of_kind(Kind::Refused))?
-    };
+    let mut opening = Some(shared.opening.acquire().await);
+    let mut stream = TcpStream::connect(shared.address)
+        .await
+        .map_err(of_kind(Kind::Refused))?;
     stream.set_nodelay(true).map_err(of_kind(Kind::Reset))?;
     if std::mem::take(is_first) {
         shared.opened.fetch_add(1, Relaxed);
+    } else {
+        drop(opening.take());
     }
     shared.record().sent(index, Instant::now());
     let mut buffer = Vec::with_capacity(16 * 1024);
@@ -331,6 +334,7 @@ async fn exchanges(
             .map_err(of_kind(Kind::Reset))?;
         let (status, keep_alive) = answer(&mut stream, &mut buffer).await?;
         shared.record().answered(index, status, Instant::now());
+        drop(opening.take());
         if !keep_alive {
             return Ok(());
         }

@@ -27,7 +27,7 @@ use crate::{
 
 /// Caches settle, pools fill, busy routes are learned. At most: a window that is
 /// shorter says that precision does not matter.
-const WARM_UP: Duration = Duration::from_millis(1_500);
+const WARM_UP: Duration = Duration::from_secs(1);
 /// The probe of a mixed scenario is measured alone for so long.
 const IDLE_WINDOW: Duration = Duration::from_secs(1);
 /// How much later than asked a busy machine may wake the bench.
