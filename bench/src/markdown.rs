@@ -156,6 +156,7 @@ fn cell(table: &Table, line: &Line, peer: &str) -> String {
         .filter(|_| peer != BASELINE)
         .and_then(|figure| table.ratio(row, figure));
     match ratio {
+        Some(ratio) if ratio < 0.01 => format!("{figure} (< 0.01)"),
         Some(ratio) => format!("{figure} ({})", number(ratio)),
         None => figure,
     }
@@ -195,6 +196,13 @@ mod tests {
             "| a constant answer, 64 connections | requests/s | 100,000 | 70,000 (0.70) |";
         assert!(text.contains(expected), "{text}");
         assert!(!text.contains("errors"), "{text}");
+    }
+
+    #[test]
+    fn a_ratio_of_nearly_nothing_is_not_shown_as_nothing() {
+        let hello = results("hello", &[(BASELINE, 100_000.0), ("dunlin", 10.0)]);
+        let text = table(&outcome(vec![hello]));
+        assert!(text.contains("| 10.0 (< 0.01) |"), "{text}");
     }
 
     #[test]
