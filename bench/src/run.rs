@@ -216,7 +216,7 @@ impl Course {
         check_answer(target, capacity.route)?;
         let load = begin(target, capacity, Pace::Closed)?;
         thread::sleep(self.warm_up);
-        let ([alone], _) = window(server, [&load], self.window)?;
+        let ([alone], used_alone) = window(server, [&load], self.window)?;
         load.stop();
         ensure_answers(&[&alone])?;
         note_errors(&alone);
@@ -238,6 +238,7 @@ impl Course {
         ensure_answers(&[&tally])?;
         let mut sample = sample(server, &tally, tally.answered, &used);
         sample.errors += &alone.errors;
+        sample.other_load = Some(used.other_load.max(used_alone.other_load));
         sample.overload = Some(OverloadSample {
             capacity_rps,
             asked_rps: ended as f64 / tally.window.as_secs_f64(),
