@@ -76,15 +76,16 @@ impl Host {
         let registry = tokio::task::spawn_blocking(move || Registry::open(&data_dir)).await??;
         let registry = Arc::new(registry.with_maxima(config.maxima));
         let logs = Arc::new(Logs::default());
-        let egress = Egress::new(&EgressConfig::default(), tokio::runtime::Handle::current())?;
-        let engine = Engine::new(&config.engine, egress, logs.clone())
-            .map_err(anyhow::Error::from)
-            .context("the WebAssembly engine does not start on this machine")?;
-        let engine = Arc::new(engine);
         let lanes = Arc::new(Lanes::start(&config.lanes).context(
             "the lanes do not start: lower `host.workers` and `host.blocking_threads`, or let the \
              host have more threads",
         )?);
+        let egress = Egress::new(&EgressConfig::default(), tokio::runtime::Handle::current())?
+            .with_event_loops(lanes.event_loops());
+        let engine = Engine::new(&config.engine, egress, logs.clone())
+            .map_err(anyhow::Error::from)
+            .context("the WebAssembly engine does not start on this machine")?;
+        let engine = Arc::new(engine);
         let tls = tls_source(args).map(Tls::load).transpose()?.map(Arc::new);
         let metrics = Arc::new(Metrics::default());
         let routes = Arc::new(Table::new(metrics.clone()));

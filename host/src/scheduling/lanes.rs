@@ -147,6 +147,12 @@ impl Lanes {
         self.workers.len()
     }
 
+    /// The event loops of the async lane.
+    pub fn event_loops(&self) -> Vec<Handle> {
+        let workers = self.workers.iter();
+        workers.map(|worker| worker.handle.clone()).collect()
+    }
+
     /// The event loop of the blocking lane.
     pub fn blocking(&self) -> &Handle {
         &self.blocking

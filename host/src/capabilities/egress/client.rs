@@ -86,19 +86,20 @@ pub enum EgressSetupError {
 }
 
 /// What all outgoing traffic of the host shares: trust, resolver, time limits,
-/// and the runtime that drives the connections.
+/// and the runtimes that drive the connections.
 #[derive(Clone)]
 pub struct Egress {
     tls: Arc<rustls::ClientConfig>,
     resolver: Arc<dyn Resolve>,
     timeouts: EgressTimeouts,
     runtime: Handle,
+    event_loops: Vec<Handle>,
 }
 
 impl Egress {
-    /// Sets egress up. All connections are driven by `runtime`, whichever lane
-    /// asks: a socket that belonged to the blocking lane would wait behind the
-    /// guests that compute there, and be reused by the async lane.
+    /// Sets egress up. Connections are driven by `runtime`, whichever lane asks:
+    /// a socket that belonged to the blocking lane would wait behind the guests
+    /// that compute there, and be reused by the async lane.
     ///
     /// # Errors
     /// When `ca_file` is unreadable or holds something other than certificates.
@@ -108,7 +109,17 @@ impl Egress {
             resolver: Arc::new(SystemResolver),
             timeouts: config.timeouts,
             runtime,
+            event_loops: Vec::new(),
         })
+    }
+
+    /// Each of these drives the connections that are asked for on it, so that a
+    /// call crosses no thread.
+    pub fn with_event_loops(self, event_loops: Vec<Handle>) -> Self {
+        Self {
+            event_loops,
+            ..self
+        }
     }
 
     /// The same with another resolver.
@@ -119,7 +130,7 @@ impl Egress {
         }
     }
 
-    /// The client of one version, with a connection pool of its own.
+    /// The client of one version, with connection pools of its own.
     ///
     /// Pools are not shared between versions, for two reasons. A pooled
     /// connection was checked against one policy, and another may forbid its
@@ -129,17 +140,27 @@ impl Egress {
     /// the last clone of the client; exchanges in flight finish.
     pub fn client(&self, policy: EgressPolicy) -> EgressClient {
         let policy = Arc::new(policy);
-        let connector = EgressConnector {
-            dial: Dial {
-                policy: Arc::clone(&policy),
-                resolver: Arc::clone(&self.resolver),
-                lookups: Arc::new(Semaphore::new(CONCURRENT_LOOKUPS)),
-                timeouts: self.timeouts,
-            },
-            tls: Arc::clone(&self.tls),
-            runtime: self.runtime.clone(),
+        let dial = Dial {
+            policy: Arc::clone(&policy),
+            resolver: Arc::clone(&self.resolver),
+            lookups: Arc::new(Semaphore::new(CONCURRENT_LOOKUPS)),
+            timeouts: self.timeouts,
         };
-        let pool = Client::builder(On(self.runtime.clone()))
+        let runtimes = std::iter::once(&self.runtime).chain(&self.event_loops);
+        EgressClient {
+            policy,
+            pools: runtimes.map(|it| self.pool(&dial, it)).collect(),
+            timeouts: self.timeouts,
+        }
+    }
+
+    fn pool(&self, dial: &Dial, runtime: &Handle) -> Pool {
+        let connector = EgressConnector {
+            dial: dial.clone(),
+            tls: Arc::clone(&self.tls),
+            runtime: runtime.clone(),
+        };
+        let client = Client::builder(On(runtime.clone()))
             .pool_idle_timeout(self.timeouts.idle)
             .pool_max_idle_per_host(32)
             .pool_timer(TokioTimer::new())
@@ -156,11 +177,9 @@ impl Egress {
             // what was not sent at all is sent on a new one.
             .retry_canceled_requests(true)
             .build(connector);
-        EgressClient {
-            policy,
-            pool,
-            timeouts: self.timeouts,
-            runtime: self.runtime.clone(),
+        Pool {
+            runtime: runtime.clone(),
+            client,
         }
     }
 }
@@ -177,9 +196,15 @@ impl fmt::Debug for Egress {
 #[derive(Clone)]
 pub struct EgressClient {
     policy: Arc<EgressPolicy>,
-    pool: Client<EgressConnector, RequestBody>,
+    /// One for each event loop, behind the one for all others.
+    pools: Arc<[Pool]>,
     timeouts: EgressTimeouts,
+}
+
+/// Connections that one runtime drives.
+struct Pool {
     runtime: Handle,
+    client: Client<EgressConnector, RequestBody>,
 }
 
 impl EgressClient {
@@ -221,7 +246,7 @@ impl EgressClient {
                 .boxed_unsync()
         };
         let limit = self.timeouts.response_head;
-        let exchange = self.pool.request(Request::from_parts(head, body));
+        let exchange = self.pool().client.request(Request::from_parts(head, body));
         let mut response = match progress.watch(limit, exchange).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(told(error, destination)),
@@ -244,6 +269,13 @@ impl EgressClient {
         Ok(response)
     }
 
+    /// The connections of the event loop that this is called on.
+    fn pool(&self) -> &Pool {
+        let here = Handle::try_current().ok().map(|here| here.id());
+        let its = |pool: &&Pool| Some(pool.runtime.id()) == here;
+        self.pools.iter().find(its).unwrap_or(&self.pools[0])
+    }
+
     /// All that can be refused before a name is resolved.
     fn check(&self, destination: &Destination) -> Result<(), EgressError> {
         if !self.policy.admits(destination) {
@@ -264,7 +296,7 @@ impl EgressClient {
     {
         let mut body = Box::pin(body);
         // Ends with the guest's end of the body, at the latest at the limit.
-        self.runtime.spawn(tokio::time::timeout(
+        self.pool().runtime.spawn(tokio::time::timeout(
             self.timeouts.response_head,
             async move {
                 let mut discarded = 0;

@@ -282,25 +282,28 @@ async fn idle_connections_go_with_the_client() {
 }
 
 #[test]
-fn connections_belong_to_the_runtime_of_egress_not_to_the_caller() {
+fn connections_belong_to_the_event_loop_that_asks_or_else_to_egress() {
     let runtime = || {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(1).enable_all().build().unwrap()
     };
-    let (owner, passing) = (runtime().unwrap(), runtime().unwrap());
+    let (owner, event_loop, passing) = (runtime(), runtime(), runtime());
     let peer = owner.block_on(Peer::start());
     let url = peer.url("http://127.0.0.1", "/");
-    let client = owner.block_on(async { local() });
-    assert_eq!(
-        passing.block_on(async { text(get(&client, &url).await.unwrap()).await }),
-        "hello"
-    );
-    drop(passing);
-    assert_eq!(
-        owner.block_on(async { text(get(&client, &url).await.unwrap()).await }),
-        "hello"
-    );
+    let egress = owner.block_on(async { egress_with(PATIENT) });
+    let egress = egress.with_event_loops(vec![event_loop.handle().clone()]);
+    let client = egress.client(EgressPolicy::parse(LOCAL.iter().copied()).unwrap());
+    let ask = |runtime: &tokio::runtime::Runtime| {
+        let said = runtime.block_on(async { text(get(&client, &url).await.unwrap()).await });
+        assert_eq!(said, "hello");
+    };
+    ask(&passing);
     assert_eq!(peer.connections(), 1);
+    ask(&event_loop);
+    assert_eq!(peer.connections(), 2);
+    // What a runtime asked for that is none of egress's outlives it.
+    drop(passing);
+    ask(&owner);
+    ask(&event_loop);
+    assert_eq!(peer.connections(), 2);
 }
