@@ -17,6 +17,9 @@ use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 /// the next one in the slot faults less. Kept small: each idle slot costs it.
 const KEEP_RESIDENT: usize = 128 * 1024;
 
+/// The same for the stacks that guests run on.
+const KEEP_STACK_RESIDENT: usize = 16 * 1024;
+
 /// The engine's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EngineConfig {
@@ -160,7 +163,9 @@ fn common() -> Config {
     config
         .wasm_component_model(true)
         .wasm_component_model_async(true)
-        .epoch_interruption(true);
+        .epoch_interruption(true)
+        // Else a stack keeps what its deepest guest has touched, for ever.
+        .async_stack_zeroing(true);
     config
 }
 
@@ -178,6 +183,7 @@ fn pooling(config: &EngineConfig) -> Config {
         .max_memory_size(usize::try_from(config.max_memory).unwrap_or(usize::MAX))
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(KEEP_RESIDENT / 8)
+        .async_stack_keep_resident(KEEP_STACK_RESIDENT)
         .max_unused_warm_slots(256);
     let mut all = common();
     all.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
