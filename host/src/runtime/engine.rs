@@ -20,6 +20,9 @@ const KEEP_RESIDENT: usize = 128 * 1024;
 /// The same for the stacks that guests run on.
 const KEEP_STACK_RESIDENT: usize = 16 * 1024;
 
+/// Most elements of one table. Each slot reserves address space for them.
+const MAX_TABLE_ELEMENTS: usize = 100_000;
+
 /// The engine's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EngineConfig {
@@ -183,6 +186,7 @@ fn pooling(config: &EngineConfig) -> Config {
         .max_memory_size(usize::try_from(config.max_memory).unwrap_or(usize::MAX))
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(KEEP_RESIDENT / 8)
+        .table_elements(MAX_TABLE_ELEMENTS)
         .async_stack_keep_resident(KEEP_STACK_RESIDENT)
         .max_unused_warm_slots(256);
     let mut all = common();

@@ -68,6 +68,11 @@ impl ResourceLimiter for MemoryLimit {
         self.table_elements = elements;
         Ok(true)
     }
+
+    fn table_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        self.breached = true;
+        Ok(())
+    }
 }
 
 #[cfg(test)]
