@@ -43,3 +43,10 @@ pub(super) fn left_too_long(grants: &Grants) {
     let line = "work that outlived its request was ended: it may take as long as `limits.deadline`";
     grants.log(None, line.to_owned());
 }
+
+/// Work that outlived its request and computes, with no room for it.
+pub(super) fn no_room_for_left(grants: &Grants) {
+    let line = "work that outlived its request was ended: the function has as many requests as \
+                `limits.concurrency` allows";
+    grants.log(None, line.to_owned());
+}

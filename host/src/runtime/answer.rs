@@ -3,7 +3,6 @@
 use super::failure::Failure;
 use super::status::Waiting;
 use crate::contract::{Body, BodyError};
-use crate::scheduling::LanePermit;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::pin::Pin;
@@ -26,7 +25,7 @@ impl Answer {
     pub(super) fn new(
         body: Body,
         mut waiting: Waiting,
-        permit: LanePermit,
+        permit: impl Send + 'static,
         deadline: Instant,
         expired: impl FnOnce() + Send + 'static,
     ) -> Self {

@@ -7,7 +7,7 @@ use super::state::State;
 use super::status::Status;
 use crate::capabilities::Invocation;
 use crate::contract::{Body, Function, Head, request_to_guest, response_from_guest};
-use crate::scheduling::Start;
+use crate::scheduling::{LanePermit, Start};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::future::poll_fn;
@@ -70,6 +70,7 @@ pub(super) type OnFree = Box<dyn FnOnce() + Send + Sync>;
 struct PlaceInner {
     status: Arc<Status>,
     on_free: Option<OnFree>,
+    _permit: Option<Arc<LanePermit>>,
 }
 
 impl std::fmt::Debug for PlaceInner {
@@ -85,9 +86,15 @@ impl Place {
         status: Arc<Status>,
         invocation: Arc<Invocation>,
         on_free: Option<OnFree>,
+        permit: Option<Arc<LanePermit>>,
     ) -> Self {
+        let inner = PlaceInner {
+            status,
+            on_free,
+            _permit: permit,
+        };
         Self {
-            inner: Arc::new(PlaceInner { status, on_free }),
+            inner: Arc::new(inner),
             invocation,
         }
     }

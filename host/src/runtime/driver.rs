@@ -2,9 +2,12 @@
 //! a request comes in on the same event loop, by whoever brings it; after a
 //! promotion, in turns on the blocking lane.
 
+use super::advice;
 use super::status::Status;
+use crate::capabilities::Grants;
 use crate::names::FunctionName;
-use crate::scheduling::Turns;
+use crate::routing::Route;
+use crate::scheduling::{Counted, Turns};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Context, Poll, Waker};
@@ -35,7 +38,9 @@ impl Blocking {
 pub(super) struct OnAsyncLane {
     slot: Mutex<Slot>,
     status: Arc<Status>,
-    function: FunctionName,
+    /// One of the function's, whichever: it counts for all of them.
+    route: Route,
+    grants: Arc<Grants>,
     blocking: Blocking,
 }
 
@@ -50,7 +55,8 @@ impl OnAsyncLane {
     /// Starts to drive an instance on `runtime`.
     pub(super) fn spawn(
         runtime: &Handle,
-        function: FunctionName,
+        route: Route,
+        grants: Arc<Grants>,
         driving: Driving,
         status: Arc<Status>,
         blocking: Blocking,
@@ -62,7 +68,8 @@ impl OnAsyncLane {
         let this = Arc::new(Self {
             slot: Mutex::new(slot),
             status,
-            function,
+            route,
+            grants,
             blocking,
         });
         runtime.spawn(Task(this.clone()));
@@ -103,12 +110,31 @@ impl OnAsyncLane {
         if self.status.pace.take_promotion() {
             // Those who came along finish there; new ones get another instance.
             self.status.retire();
-            self.blocking
-                .spawn(self.function.clone(), driving, self.status.clone());
+            self.go_on(driving);
             return Poll::Ready(());
         }
         slot.driving = Some(driving);
         Poll::Pending
+    }
+
+    /// Goes on, on the blocking lane. Work that nobody waits for counts as an
+    /// invocation while it computes: else a function could have any number of
+    /// it, answering at once.
+    fn go_on(&self, driving: Driving) {
+        let spawn = |driving| {
+            let function = self.route.function().clone();
+            self.blocking.spawn(function, driving, self.status.clone());
+        };
+        if !self.status.is_left_behind() {
+            spawn(driving);
+        } else if let Some(counted) = Counted::invocation_of(&self.route) {
+            spawn(Box::pin(async move {
+                driving.await;
+                drop(counted);
+            }));
+        } else {
+            advice::no_room_for_left(&self.grants);
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::pace::CpuLimitReached;
 use super::state::State;
 use super::status::{Ended, Status};
 use crate::registry::Isolation;
+use crate::routing::Route;
 use crate::scheduling::Seat;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use std::future::poll_fn;
@@ -37,7 +38,7 @@ impl Handle {
     pub(super) fn start(
         engine: &Arc<Engine>,
         loaded: &Arc<Loaded>,
-        isolation: Isolation,
+        route: &Route,
         seat: &Seat,
         blocking: &Blocking,
     ) -> Self {
@@ -46,21 +47,21 @@ impl Handle {
         let driver = Driver {
             engine: engine.clone(),
             loaded: loaded.clone(),
-            isolation,
+            isolation: route.isolation(),
             status: status.clone(),
         };
         let driving = Box::pin(driver.run(Inbox(mailbox.clone())));
-        let function = loaded.version.id.function().clone();
         let on_async_lane = match seat {
             Seat::Async { handle, .. } => Some(OnAsyncLane::spawn(
                 handle,
-                function,
+                route.clone(),
+                loaded.grants.clone(),
                 driving,
                 status.clone(),
                 blocking.clone(),
             )),
             Seat::Blocking { .. } => {
-                blocking.spawn(function, driving, status.clone());
+                blocking.spawn(route.function().clone(), driving, status.clone());
                 None
             }
         };

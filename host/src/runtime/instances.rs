@@ -80,7 +80,11 @@ impl Instances {
     /// # Errors
     ///
     /// When the version can't be loaded.
-    pub async fn take(&self, route: &Route, permit: LanePermit) -> Result<Instance, Failure> {
+    pub async fn take<'a>(
+        &self,
+        route: &'a Route,
+        permit: LanePermit,
+    ) -> Result<Instance<'a>, Failure> {
         let loaded = self.pools.load().get(&route.version().id).cloned();
         let pool = match loaded {
             Some(pool) => pool,
@@ -88,8 +92,8 @@ impl Instances {
             None => Box::pin(self.load(route.version().clone())).await?,
         };
         Ok(Instance {
-            taken: pool.take(route.isolation(), permit.seat()),
-            isolation: route.isolation(),
+            taken: pool.take(route, permit.seat()),
+            route,
             pool,
             permit,
         })
@@ -167,20 +171,20 @@ impl Instances {
 
 impl Pool {
     /// An instance for one more invocation.
-    fn take(self: &Arc<Self>, isolation: Isolation, seat: &Seat) -> Taken {
-        let taken = match isolation {
+    fn take(self: &Arc<Self>, route: &Route, seat: &Seat) -> Taken {
+        let taken = match route.isolation() {
             Isolation::Shared => Taken {
-                handle: self.shared(seat),
+                handle: self.shared(route, seat),
                 on_free: None,
             },
-            Isolation::Serial | Isolation::Fresh => self.exclusive(seat, isolation),
+            Isolation::Serial | Isolation::Fresh => self.exclusive(route, seat),
         };
         taken.handle.status.busy.fetch_add(1, Ordering::AcqRel);
         taken
     }
 
     /// An instance that is waiting and has room for one more, or a new one.
-    fn shared(&self, seat: &Seat) -> Arc<Handle> {
+    fn shared(&self, route: &Route, seat: &Seat) -> Arc<Handle> {
         let Seat::Async { worker, .. } = seat else {
             unreachable!("a route of the blocking lane is never shared");
         };
@@ -194,16 +198,16 @@ impl Pool {
         if let Some(handle) = free {
             return handle.clone();
         }
-        let handle = self.start(Isolation::Shared, seat);
+        let handle = self.start(route, seat);
         instances.push(handle.clone());
         handle
     }
 
     /// An idle instance or a new one, and what to do when it is free again.
-    fn exclusive(self: &Arc<Self>, seat: &Seat, isolation: Isolation) -> Taken {
-        if isolation == Isolation::Fresh {
+    fn exclusive(self: &Arc<Self>, route: &Route, seat: &Seat) -> Taken {
+        if route.isolation() == Isolation::Fresh {
             return Taken {
-                handle: self.start(isolation, seat),
+                handle: self.start(route, seat),
                 on_free: None,
             };
         }
@@ -215,7 +219,7 @@ impl Pool {
             let mut idle = lock(&self.idle[place]);
             std::iter::from_fn(|| idle.pop()).find(|handle| !handle.status.is_retired())
         };
-        let handle = idle.unwrap_or_else(|| self.start(isolation, seat));
+        let handle = idle.unwrap_or_else(|| self.start(route, seat));
         // Weak: a version that was retired meanwhile keeps no idle instance.
         let pool = Arc::downgrade(self);
         let again = handle.clone();
@@ -233,11 +237,11 @@ impl Pool {
         }
     }
 
-    fn start(&self, isolation: Isolation, seat: &Seat) -> Arc<Handle> {
+    fn start(&self, route: &Route, seat: &Seat) -> Arc<Handle> {
         Arc::new(Handle::start(
             &self.engine,
             &self.loaded,
-            isolation,
+            route,
             seat,
             &self.blocking,
         ))
@@ -250,15 +254,39 @@ struct Taken {
     on_free: Option<OnFree>,
 }
 
+/// What lets an invocation run.
+enum Permit {
+    /// It ends with the answer.
+    OfInvocation(LanePermit),
+    /// An instance of its own is taken until it is free, answered or not.
+    OfInstance(Arc<LanePermit>),
+}
+
+impl Permit {
+    fn get(&self) -> &LanePermit {
+        match self {
+            Self::OfInvocation(permit) => permit,
+            Self::OfInstance(permit) => permit,
+        }
+    }
+
+    fn kept(&self) -> Option<Arc<LanePermit>> {
+        match self {
+            Self::OfInvocation(_) => None,
+            Self::OfInstance(permit) => Some(permit.clone()),
+        }
+    }
+}
+
 /// An instance with a place taken in it.
-pub struct Instance {
+pub struct Instance<'a> {
     pool: Arc<Pool>,
     taken: Taken,
-    isolation: Isolation,
+    route: &'a Route,
     permit: LanePermit,
 }
 
-impl Instance {
+impl Instance<'_> {
     /// Runs one invocation. Dropping the future, or the answer before it is
     /// read, ends the invocation.
     ///
@@ -292,13 +320,18 @@ impl Instance {
         mut head: Arc<Head>,
         mut body: Body,
         invocation: &Arc<Invocation>,
-    ) -> Result<(http::Response<Body>, Waiting, LanePermit), Failure> {
+    ) -> Result<(http::Response<Body>, Waiting, Permit), Failure> {
         let Self {
             pool,
             mut taken,
-            isolation,
+            route,
             mut permit,
         } = self;
+        let mut start = permit.take_start();
+        let permit = match route.isolation() {
+            Isolation::Shared => Permit::OfInvocation(permit),
+            Isolation::Serial | Isolation::Fresh => Permit::OfInstance(Arc::new(permit)),
+        };
         let mut tries = MAX_TRIES;
         loop {
             let Taken { handle, on_free } = taken;
@@ -310,8 +343,8 @@ impl Instance {
                 body,
                 route: invocation.route.id().0,
                 reply,
-                place: Place::new(status.clone(), invocation.clone(), on_free),
-                start: permit.take_start(),
+                place: Place::new(status.clone(), invocation.clone(), on_free, permit.kept()),
+                start: start.take(),
             };
             if let Err(job) = handle.send(job) {
                 job.give_back();
@@ -327,7 +360,7 @@ impl Instance {
                     waiting.done();
                     tries -= 1;
                     (head, body) = (its_head, its_body);
-                    taken = pool.take(isolation, permit.seat());
+                    taken = pool.take(route, permit.get().seat());
                 }
                 // Gone without an answer: its fate says why.
                 Ok(Reply::Untouched(..)) | Err(_) => {

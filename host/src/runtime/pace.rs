@@ -18,6 +18,10 @@ pub(super) const TICK: Duration = Duration::from_millis(1);
 /// CPU time that an invocation may use on the async lane.
 pub(super) const ASYNC_BUDGET: Duration = Duration::from_millis(10);
 
+/// The same for work that outlived its request: nobody waits for it, others
+/// wait behind it. One tick may be the end of an answer.
+pub(super) const LEFT_BEHIND_BUDGET: Duration = Duration::from_millis(2);
+
 /// Ticks that a guest computes before it goes to the back of the queue.
 const ASYNC_SLICE_TICKS: u64 = 1;
 const BLOCKING_SLICE_TICKS: u64 = 10;
@@ -89,12 +93,18 @@ impl Pace {
         self.new_slice.swap(false, Ordering::Relaxed)
     }
 
-    /// The guest has computed for a whole slice, on behalf of `actor`.
+    /// The guest has computed for a whole slice, on behalf of `actor`. With
+    /// `budget` used up, it has to leave the async lane.
     ///
     /// # Errors
     ///
     /// When that has used up its CPU time.
-    pub(super) fn tick(&self, actor: &Actor, limit: Duration) -> Result<Ticked, CpuLimitReached> {
+    pub(super) fn tick(
+        &self,
+        actor: &Actor,
+        limit: Duration,
+        budget: Duration,
+    ) -> Result<Ticked, CpuLimitReached> {
         self.computing.store(true, Ordering::Relaxed);
         let slice = if self.is_blocking() {
             let now_ns = thread_cpu_ns();
@@ -105,7 +115,7 @@ impl Pace {
         };
         let used = actor.usage().add_cpu(slice);
         let route = actor.invocation().map(|invocation| &invocation.route);
-        let is_due = used >= ASYNC_BUDGET && !self.blocking.swap(true, Ordering::Relaxed);
+        let is_due = used >= budget && !self.blocking.swap(true, Ordering::Relaxed);
         if let Some(route) = route.filter(|_| self.is_blocking()) {
             route.used(used);
         }

@@ -4,7 +4,7 @@ use super::advice;
 use super::engine::Engine;
 use super::limits::MemoryLimit;
 use super::loaded::Loaded;
-use super::pace::Ticked;
+use super::pace::{ASYNC_BUDGET, LEFT_BEHIND_BUDGET, Ticked};
 use super::status::Status;
 use crate::capabilities::Context;
 use std::sync::Arc;
@@ -32,7 +32,12 @@ impl State {
         let limit = loaded.version.limits.cpu.as_duration();
         store.epoch_deadline_callback(move |mut store| {
             let actor = Context::actor(store.as_context_mut());
-            let ticked = status.pace.tick(&actor, limit)?;
+            let budget = if status.is_left_behind() {
+                LEFT_BEHIND_BUDGET
+            } else {
+                ASYNC_BUDGET
+            };
+            let ticked = status.pace.tick(&actor, limit, budget)?;
             if ticked != Ticked::GoOn {
                 // All that share the instance go along.
                 let running = store.data_mut().context.running();

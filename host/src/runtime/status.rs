@@ -41,6 +41,11 @@ impl Status {
         self.live.load(Ordering::Acquire)
     }
 
+    /// Whether nobody waits for anything that the instance does.
+    pub(super) fn is_left_behind(&self) -> bool {
+        self.live() == 0
+    }
+
     pub(super) fn is_retired(&self) -> bool {
         self.retired.load(Ordering::Relaxed)
     }

@@ -1,6 +1,7 @@
 //! Who may run now, who waits, and who is turned away.
 
 use super::permit::Refused;
+use crate::routing::Route;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -49,9 +50,15 @@ impl Places {
 
 /// One of a number that is kept below a limit, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Counted(Arc<AtomicUsize>);
+pub struct Counted(Arc<AtomicUsize>);
 
 impl Counted {
+    /// One more invocation of the route's function, unless it has as many as it
+    /// may.
+    pub fn invocation_of(route: &Route) -> Option<Self> {
+        Self::below(route.running().clone(), route.max_running())
+    }
+
     pub(super) fn below(count: Arc<AtomicUsize>, limit: usize) -> Option<Self> {
         if count.fetch_add(1, Ordering::Relaxed) >= limit {
             count.fetch_sub(1, Ordering::Relaxed);

@@ -173,8 +173,7 @@ impl Lanes {
     /// wait already; when there is no room for longer than the configured wait, or until
     /// the invocation's `deadline`.
     pub async fn admit(&self, route: &Route, deadline: Instant) -> Result<LanePermit, Refused> {
-        let function = Counted::below(route.running().clone(), route.max_running())
-            .ok_or(Refused::FunctionOverloaded)?;
+        let function = Counted::invocation_of(route).ok_or(Refused::FunctionOverloaded)?;
         let start = match route.lane() {
             Lane::Async => None,
             // Boxed, so that the async lane carries no room for the wait.

@@ -10,6 +10,7 @@ mod lanes;
 mod permit;
 mod turns;
 
+pub use self::admission::Counted;
 pub use self::lanes::{Lanes, LanesConfig, Worker};
 pub use self::permit::{Lane, LanePermit, Refused, Seat};
 pub use self::turns::{InTurn, Start, Turns};
