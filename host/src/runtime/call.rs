@@ -157,15 +157,25 @@ async fn call_function(
         access.get().context.begin(call.task(), &place.invocation);
         wasmtime::error::Ok(call)
     })?;
+    let invocation = place.invocation.clone();
     let outcome = match handle.finish_call_concurrent(accessor, call).await?.0 {
         Ok(response) => accessor
             .with(|access| response_from_guest(access, response, place))?
             .map_err(|error| Failure::InvalidResponse(Arc::new(error))),
         Err(text) => Err(Failure::Refused(text.into())),
     };
+    send(reply, outcome, &invocation);
+    Ok(())
+}
+
+/// Hands over what came of an invocation. From here on a failure is no longer
+/// the caller's to report, even if the caller has not looked yet.
+fn send(reply: oneshot::Sender<Reply>, outcome: Outcome, invocation: &Invocation) {
+    if outcome.is_ok() {
+        invocation.answered();
+    }
     // Nobody listens when the client is gone.
     let _ = reply.send(Reply::Done(outcome));
-    Ok(())
 }
 
 /// Resolves when a standard guest's answer was sent, or not.
@@ -195,6 +205,7 @@ async fn call_wasi_http_03(
         access.get().context.begin(call.task(), &place.invocation);
         wasmtime::error::Ok((call, sent))
     })?;
+    let invocation = place.invocation.clone();
     let outcome = match handle.finish_call_concurrent(accessor, call).await?.0 {
         Ok(response) => accessor
             .with(|mut access| {
@@ -204,7 +215,7 @@ async fn call_wasi_http_03(
             .map(|response| Ok(response.map(|body| Held::stream(body, place))))?,
         Err(code) => Err(Failure::Refused(code.to_string().into())),
     };
-    let _ = reply.send(Reply::Done(outcome));
+    send(reply, outcome, &invocation);
     Ok(())
 }
 
@@ -231,7 +242,7 @@ async fn call_wasi_http_02(
             if let Some(reply) = reply.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 let outcome =
                     outcome.map(|response| response.map(|body| Held::stream(body, place.clone())));
-                let _ = reply.send(Reply::Done(outcome));
+                send(reply, outcome, &place.invocation);
             }
         }
     };

@@ -305,7 +305,6 @@ impl Instance<'_> {
         let (response, waiting, permit) = tokio::time::timeout_at(deadline, outcome)
             .await
             .unwrap_or(Err(Failure::Deadline))?;
-        invocation.answered();
         let expired = move || {
             let line = format!("the answer broke off: {}", Failure::Deadline);
             loaded.grants.log(Some(&invocation.request_id), line);
