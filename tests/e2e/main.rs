@@ -1,6 +1,7 @@
 //! Dunlin as its users have it: the real binary on free ports, called over
 //! HTTP and through its own command line. A file per story.
 
+#[allow(dead_code, unused_imports, reason = "the zoo uses more of it")]
 mod harness;
 
 mod attacks;

@@ -27,3 +27,23 @@ async fn a_long_line_is_split_and_nothing_of_it_lost() {
         .map(|line| line["message"].as_str().expect("a text").len());
     assert_eq!(lengths.clone().sum::<usize>(), 40_000, "{lengths:?}");
 }
+
+/// The pages that a guest's stack had touched stayed with the host, for each of
+/// the 4,000 stacks that it has.
+#[tokio::test]
+async fn a_deep_stack_leaves_no_memory_behind() {
+    let host = Host::start().await;
+    host.deploy("zoo", "").await;
+    host.get("/zoo/recursion-in-fn")
+        .await
+        .failed(502, "guest-trap");
+    let (before, _) = host.resident_bytes();
+    for _ in 0..200 {
+        host.get("/zoo/recursion-in-fn")
+            .await
+            .failed(502, "guest-trap");
+    }
+    let (after, _) = host.resident_bytes();
+    let growth = after.saturating_sub(before);
+    assert!(growth < 50 << 20, "{growth} bytes, 512 KiB for each stack");
+}

@@ -48,10 +48,15 @@ async fn build() -> HashMap<String, Vec<u8>> {
 /// A folder to deploy: the component of `name`, and the settings in `manifest`,
 /// which come before its `[build]`.
 pub(crate) async fn function_folder(name: &str, manifest: &str) -> FunctionFolder {
+    folder_of(name, component(name).await, manifest)
+}
+
+/// The same for a component that is at hand.
+pub(crate) fn folder_of(name: &str, component: &[u8], manifest: &str) -> FunctionFolder {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let folder = dir.path().join(name);
     fs::create_dir(&folder).expect("can be made");
-    fs::write(folder.join("guest.wasm"), component(name).await).expect("can be written");
+    fs::write(folder.join("guest.wasm"), component).expect("can be written");
     let manifest = format!("{manifest}\n[build]\ncomponent = \"guest.wasm\"\n");
     fs::write(folder.join("dunlin.toml"), manifest).expect("can be written");
     FunctionFolder {

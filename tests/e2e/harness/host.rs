@@ -241,6 +241,12 @@ impl Host {
         (kib("VmRSS:") * 1024, kib("VmHWM:") * 1024)
     }
 
+    /// From now on the peak of the resident memory is a new one.
+    pub(crate) fn forget_peak(&self) {
+        let path = format!("/proc/{}/clear_refs", self.pid.as_raw_nonzero());
+        fs::write(path, "5").expect("the host runs");
+    }
+
     /// The CPU time that the host has used, in clock ticks (10 ms).
     pub(crate) fn cpu_ticks(&self) -> u64 {
         let stat = self.proc_file("stat");

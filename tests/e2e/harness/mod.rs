@@ -11,7 +11,7 @@ mod wire;
 use std::time::Duration;
 
 pub(crate) use self::binary::{dunlin, repository, run};
-pub(crate) use self::guests::{component, function_folder};
+pub(crate) use self::guests::{FunctionFolder, component, folder_of, function_folder};
 pub(crate) use self::health::{Health, attacked};
 pub(crate) use self::host::{Answer, Host};
 pub(crate) use self::upstream::Upstream;
