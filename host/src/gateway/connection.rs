@@ -108,14 +108,14 @@ async fn speak_http1<S>(stream: S, peer: Peer, gateway: Arc<Gateway>) -> Ended
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let draining = gateway.draining.clone();
+    let (draining, peer) = (gateway.draining.clone(), Arc::new(peer));
     let head_timeout = gateway
         .config
         .header_timeout
         .min(gateway.config.idle_timeout);
     let service = service_fn(move |request| {
         let (gateway, peer) = (gateway.clone(), peer.clone());
-        async move { Ok::<_, Infallible>(gateway.answer(request, peer).await) }
+        async move { Ok::<_, Infallible>(gateway.answer(Box::new(request), peer).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -138,11 +138,15 @@ where
 {
     let config = &gateway.config;
     let (header_timeout, idle_timeout) = (config.header_timeout, config.idle_timeout);
-    let draining = gateway.draining.clone();
+    let (draining, peer) = (gateway.draining.clone(), Arc::new(peer));
     let streams = Streams::new(config.write_timeout);
     let service = service_fn(move |request| {
         let (gateway, peer) = (gateway.clone(), peer.clone());
-        async move { Ok::<_, Infallible>(streams::watched(gateway.answer(request, peer).await)) }
+        async move {
+            Ok::<_, Infallible>(streams::watched(
+                gateway.answer(Box::new(request), peer).await,
+            ))
+        }
     });
     let connection = http2::Builder::new(streams.clone())
         .timer(TokioTimer::new())

@@ -59,9 +59,9 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 /// Turns a request into what the function sees: its path below the mount, the
 /// body bounded, and the host's own word on where it came from.
 pub(super) async fn prepare(
-    request: Request<Incoming>,
+    request: Box<Request<Incoming>>,
     route: &Route,
-    peer: Peer,
+    peer: Arc<Peer>,
     id: &RequestId,
     limits: &Limits,
     deadline: Instant,
@@ -106,7 +106,7 @@ pub(super) async fn prepare(
     };
     let scheme = peer.scheme.clone();
     let prefix = route.prefix(&parts.uri);
-    let added = stamp(&mut parts.headers, prefix, peer, id);
+    let added = stamp(&mut parts.headers, prefix, &peer, id);
     Ok(Inbound {
         head: Arc::new(Head {
             mount_len: prefix.len(),
@@ -125,7 +125,7 @@ pub(super) async fn prepare(
 fn stamp(
     headers: &mut HeaderMap,
     prefix: &str,
-    peer: Peer,
+    peer: &Peer,
     id: &RequestId,
 ) -> Vec<(HeaderName, HeaderValue)> {
     const CLAIMED: [HeaderName; 6] = [
@@ -148,7 +148,7 @@ fn stamp(
     } else {
         "http"
     };
-    added.push((FORWARDED_FOR, peer.address));
+    added.push((FORWARDED_FOR, peer.address.clone()));
     added.push((FORWARDED_PROTO, HeaderValue::from_static(proto)));
     if !prefix.is_empty()
         && let Ok(prefix) = HeaderValue::from_str(prefix)

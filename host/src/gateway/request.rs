@@ -88,11 +88,12 @@ impl Gateway {
         }
     }
 
-    /// Answers one request, whatever happens.
+    /// Answers one request, whatever happens. Boxed, because a large value is
+    /// copied into each of the futures on its way.
     pub(super) async fn answer(
         self: &Arc<Self>,
-        request: Request<Incoming>,
-        peer: Peer,
+        request: Box<Request<Incoming>>,
+        peer: Arc<Peer>,
     ) -> Response<Outgoing> {
         let id = RequestId::given_or_new(request.headers().get(RequestId::HEADER));
         let version = request.version();
@@ -119,8 +120,8 @@ impl Gateway {
     /// The way of a request. A failure comes with the route, once there is one.
     async fn handle(
         self: &Arc<Self>,
-        request: Request<Incoming>,
-        peer: Peer,
+        request: Box<Request<Incoming>>,
+        peer: Arc<Peer>,
         id: &RequestId,
     ) -> Result<Response<Outgoing>, (GatewayError, Option<Route>)> {
         let hops = Hops::of(request.headers());
@@ -133,7 +134,7 @@ impl Gateway {
             .resolve(host, request.method().as_str(), request.uri()) // who answers
             .map_err(|error| (error.into(), None))?;
         let response = if route.finishes() {
-            self.invoke_detached(request, peer, id, hops, &route).await
+            Box::pin(self.invoke_detached(request, peer, id, hops, &route)).await
         } else {
             self.invoke(request, peer, id, hops, &route).await
         };
@@ -143,8 +144,8 @@ impl Gateway {
     /// Runs an invocation that goes on when its caller goes away.
     async fn invoke_detached(
         self: &Arc<Self>,
-        request: Request<Incoming>,
-        peer: Peer,
+        request: Box<Request<Incoming>>,
+        peer: Arc<Peer>,
         id: &RequestId,
         hops: Hops,
         route: &Route,
@@ -164,8 +165,8 @@ impl Gateway {
 
     async fn invoke(
         &self,
-        request: Request<Incoming>,
-        peer: Peer,
+        request: Box<Request<Incoming>>,
+        peer: Arc<Peer>,
         id: &RequestId,
         hops: Hops,
         route: &Route,
@@ -182,7 +183,7 @@ impl Gateway {
             // Perhaps a bystander. Once more, alone: whoever is to blame fails
             // again and takes nobody along.
             (Err(GatewayError::Failed(Failure::Together(_))), Some(again)) => {
-                self.run(&route.alone(), again, &invocation, deadline).await
+                Box::pin(self.run(&route.alone(), again, &invocation, deadline)).await
             }
             (answer, _) => answer,
         };
@@ -211,8 +212,8 @@ impl Gateway {
         let permit = self.lanes.admit(route, deadline).await?; // when, and on which lane
         let instance = self.instances.take(route, permit).await?;
         let Inbound { head, body, .. } = inbound;
-        let answer = instance.call(head, body, invocation.clone(), deadline); // guest code, limited
-        Ok(answer.await?)
+        let invocation = invocation.clone();
+        Ok(instance.call(head, body, invocation, deadline).await?) // guest code, limited
     }
 
     /// One line for each failure: in the host's log, and in the function's when

@@ -301,10 +301,10 @@ impl Instance<'_> {
         deadline: Instant,
     ) -> Result<http::Response<Answer>, Failure> {
         let loaded = self.pool.loaded.clone();
-        let outcome = self.outcome(head, body, &invocation);
-        let (response, waiting, permit) = tokio::time::timeout_at(deadline, outcome)
-            .await
-            .unwrap_or(Err(Failure::Deadline))?;
+        let (response, waiting, permit) =
+            tokio::time::timeout_at(deadline, self.outcome(head, body, &invocation))
+                .await
+                .unwrap_or(Err(Failure::Deadline))?;
         let expired = move || {
             let line = format!("the answer broke off: {}", Failure::Deadline);
             loaded.grants.log(Some(&invocation.request_id), line);

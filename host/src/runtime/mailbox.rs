@@ -1,22 +1,22 @@
 //! The jobs that an instance has not taken yet.
 
 use super::call::Job;
-use futures::task::AtomicWaker;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 /// A queue of jobs from many senders to one instance. Sending wakes nobody:
 /// whoever sends either drives the instance himself or wakes its driver.
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
     jobs: Mutex<Jobs>,
-    driver: AtomicWaker,
 }
 
 #[derive(Debug, Default)]
 struct Jobs {
     waiting: VecDeque<Job>,
+    /// Waits for more.
+    driver: Option<Waker>,
     /// No more can come.
     closed: bool,
     /// Nobody takes any more.
@@ -36,7 +36,10 @@ impl Mailbox {
 
     /// Wakes the driver, so that it looks.
     pub(super) fn wake(&self) {
-        self.driver.wake();
+        let driver = self.lock().driver.clone();
+        if let Some(driver) = driver {
+            driver.wake();
+        }
     }
 
     /// No more jobs come: the driver ends when it has done those it has.
@@ -47,8 +50,11 @@ impl Mailbox {
 
     /// The next job; none when no more can come.
     pub(super) fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<Job>> {
-        self.driver.register(cx.waker());
         let mut jobs = self.lock();
+        match &mut jobs.driver {
+            Some(driver) => driver.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
         match jobs.waiting.pop_front() {
             Some(job) => Poll::Ready(Some(job)),
             None if jobs.closed => Poll::Ready(None),
