@@ -1,8 +1,10 @@
 //! What the capabilities of one instance know: grants, tables, invocations.
 
 use super::egress::{EgressClient, EgressError, Hops};
+use super::held::{Held, NothingFree};
 use super::output::{Output, OutputStream};
 use super::wasi::EgressHooks;
+use crate::contract::Body;
 use crate::names::VersionId;
 use crate::registry::Lane;
 use crate::routing::Route;
@@ -36,6 +38,8 @@ pub struct Grants {
     pub egress: EgressClient,
     /// Outgoing requests that one invocation may make.
     pub outgoing_requests: u32,
+    /// Bytes of memory that one instance may have.
+    pub memory: u64,
     /// Bytes that one invocation may log; the rest is cut.
     pub log_bytes: u64,
     /// Where log lines go.
@@ -179,6 +183,7 @@ impl Grants {
 pub struct Context {
     pub(super) grants: Arc<Grants>,
     pub(super) output: Arc<Output>,
+    held: Held,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     hooks: EgressHooks,
@@ -208,6 +213,7 @@ impl Context {
         table.set_max_capacity(MAX_HANDLES);
         Self {
             hooks: EgressHooks::new(grants.clone()),
+            held: Held::new(grants.memory),
             grants,
             output,
             wasi: wasi.build(),
@@ -233,6 +239,15 @@ impl Context {
         };
         self.hooks.set_current(alone.clone());
         self.output.set_alone(alone);
+    }
+
+    /// Counts a body that the guest handed over, until it is gone.
+    ///
+    /// # Errors
+    ///
+    /// When too much of what it handed over is still there.
+    pub fn hold(&self, body: Body) -> Result<Body, NothingFree> {
+        self.held.hold(body)
     }
 
     /// Nothing is left of any invocation.

@@ -1,7 +1,7 @@
 //! `dunlin:function/fetch`: one typed call for a whole outgoing request.
 
 use super::egress::EgressError;
-use super::{Context, HasContext};
+use super::{Context, HasContext, NothingFree};
 use crate::contract::{Body, fetch, request_from_guest, response_to_guest, types};
 use std::error::Error as _;
 use wasmtime::AsContextMut as _;
@@ -21,11 +21,14 @@ where
         let (request, actor, grants) = accessor.with(|mut access| {
             let actor = Context::actor(access.as_context_mut());
             let grants = access.get().grants.clone();
-            (request_from_guest(access, request), actor, grants)
+            let request = request_from_guest(access.as_context_mut(), request);
+            let request = request.map(|request| request.map(|it| hold(access.get(), it)));
+            (request, actor, grants)
         });
         let request = request
             .map_err(|error| fetch::Error::InvalidRequest(error.to_string()))?
-            .map_err(|error| fetch::Error::InvalidRequest(error.to_string()))?;
+            .map_err(|error| fetch::Error::InvalidRequest(error.to_string()))?
+            .map_err(|error| fetch::Error::TooManyRequests(error.to_string()))?;
         grants.count_outgoing(&actor).map_err(to_guest)?;
         let hops = actor.hops();
         // A request that waits for its answer keeps no invocation alive.
@@ -35,6 +38,14 @@ where
             .with(|access| response_to_guest(access, response.map(Body::stream)))
             .map_err(|error| fetch::Error::Protocol(error.to_string()))
     }
+}
+
+fn hold(
+    context: &Context,
+    request: http::Request<Body>,
+) -> Result<http::Request<Body>, NothingFree> {
+    let (head, body) = request.into_parts();
+    Ok(http::Request::from_parts(head, context.hold(body)?))
 }
 
 fn to_guest(error: EgressError) -> fetch::Error {

@@ -7,10 +7,12 @@
 mod context;
 pub mod egress;
 mod fetch;
+mod held;
 mod output;
 mod wasi;
 
 pub use self::context::{Actor, Context, Grants, HasContext, Invocation, Usage};
+pub use self::held::NothingFree;
 
 use crate::contract::Function;
 use wasmtime::component::Linker;

@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::loaded::Guest;
 use super::state::State;
 use super::status::Status;
-use crate::capabilities::Invocation;
+use crate::capabilities::{Context, Invocation};
 use crate::contract::{Body, Function, Head, request_to_guest, response_from_guest};
 use crate::scheduling::{LanePermit, Start};
 use bytes::Bytes;
@@ -14,9 +14,10 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{self, Poll};
 use std::time::Duration;
 use tokio::sync::oneshot;
+use wasmtime::AsContextMut as _;
 use wasmtime::component::Accessor;
 use wasmtime_wasi_http::WasiHttpView as _;
 use wasmtime_wasi_http::p2::bindings::Proxy;
@@ -160,12 +161,23 @@ async fn call_function(
     let invocation = place.invocation.clone();
     let outcome = match handle.finish_call_concurrent(accessor, call).await?.0 {
         Ok(response) => accessor
-            .with(|access| response_from_guest(access, response, place))?
-            .map_err(|error| Failure::InvalidResponse(Arc::new(error))),
+            .with(|mut access| {
+                let response = response_from_guest(access.as_context_mut(), response, place)?;
+                wasmtime::error::Ok(response.map(|it| hold(&access.get().context, it)))
+            })?
+            .map_err(|error| Failure::InvalidResponse(Arc::new(error)))
+            .flatten(),
         Err(text) => Err(Failure::Refused(text.into())),
     };
     send(reply, outcome, &invocation);
     Ok(())
+}
+
+/// Counts an answer's body as the guest's memory until it is sent.
+fn hold(context: &Context, response: http::Response<Body>) -> Outcome {
+    let (head, body) = response.into_parts();
+    let body = context.hold(body).map_err(|_| Failure::OutOfMemory)?;
+    Ok(http::Response::from_parts(head, body))
 }
 
 /// Hands over what came of an invocation. From here on a failure is no longer
@@ -293,7 +305,7 @@ impl<B: HttpBody + Unpin> HttpBody for Held<B> {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
+        cx: &mut task::Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }

@@ -2,7 +2,7 @@
 
 use super::advice;
 use super::call::{self, Job};
-use super::driver::{Blocking, OnAsyncLane};
+use super::driver::{Blocking, Promotable};
 use super::engine::Engine;
 use super::failure::Failure;
 use super::loaded::{Guest, Loaded};
@@ -28,8 +28,6 @@ pub(super) struct Handle {
     /// When it was last put aside.
     pub(super) idle_since: std::sync::Mutex<Instant>,
     mailbox: Arc<Mailbox>,
-    /// None: it started on the blocking lane.
-    on_async_lane: Option<Arc<OnAsyncLane>>,
 }
 
 impl Handle {
@@ -51,40 +49,30 @@ impl Handle {
             status: status.clone(),
         };
         let driving = Box::pin(driver.run(Inbox(mailbox.clone())));
-        let on_async_lane = match seat {
-            Seat::Async { handle, .. } => Some(OnAsyncLane::spawn(
-                handle,
-                route.clone(),
-                loaded.grants.clone(),
-                driving,
-                status.clone(),
-                blocking.clone(),
-            )),
+        match seat {
+            Seat::Async { handle, .. } => {
+                handle.spawn(Promotable {
+                    driving: Some(driving),
+                    status: status.clone(),
+                    route: route.clone(),
+                    grants: loaded.grants.clone(),
+                    blocking: blocking.clone(),
+                });
+            }
             Seat::Blocking { .. } => {
                 blocking.spawn(route.function().clone(), driving, status.clone());
-                None
             }
-        };
+        }
         Self {
             status,
             idle_since: std::sync::Mutex::new(Instant::now()),
             mailbox,
-            on_async_lane,
         }
     }
 
-    /// Hands a job to the instance, and drives it at once where that is
-    /// possible; gives the job back when the instance has ended.
+    /// Hands a job to the instance; gives it back when the instance has ended.
     pub(super) fn send(&self, job: Job) -> Result<(), Box<Job>> {
-        self.mailbox.send(job)?;
-        let driven = self
-            .on_async_lane
-            .as_ref()
-            .is_some_and(|lane| lane.poll_here());
-        if !driven {
-            self.mailbox.wake();
-        }
-        Ok(())
+        self.mailbox.send(job)
     }
 }
 

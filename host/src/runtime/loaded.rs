@@ -40,6 +40,7 @@ impl Loaded {
             vars,
             egress: engine.egress.client(manifest.egress.allow.clone()),
             outgoing_requests: version.limits.outgoing_requests,
+            memory: version.limits.memory.as_bytes(),
             log_bytes: version.limits.log_output.as_bytes(),
             logs: engine.logs.clone(),
         };

@@ -5,8 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-/// A queue of jobs from many senders to one instance. Sending wakes nobody:
-/// whoever sends either drives the instance himself or wakes its driver.
+/// A queue of jobs from many senders to one instance.
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
     jobs: Mutex<Jobs>,
@@ -23,6 +22,15 @@ struct Jobs {
     ended: bool,
 }
 
+impl Jobs {
+    /// Wakes the driver, once: it says anew that it waits.
+    fn wake(&mut self) {
+        if let Some(driver) = self.driver.take() {
+            driver.wake();
+        }
+    }
+}
+
 impl Mailbox {
     /// Puts a job in; gives it back when the instance has ended.
     pub(super) fn send(&self, job: Job) -> Result<(), Box<Job>> {
@@ -31,34 +39,27 @@ impl Mailbox {
             return Err(Box::new(job));
         }
         jobs.waiting.push_back(job);
+        jobs.wake();
         Ok(())
-    }
-
-    /// Wakes the driver, so that it looks.
-    pub(super) fn wake(&self) {
-        let driver = self.lock().driver.clone();
-        if let Some(driver) = driver {
-            driver.wake();
-        }
     }
 
     /// No more jobs come: the driver ends when it has done those it has.
     pub(super) fn close(&self) {
-        self.lock().closed = true;
-        self.wake();
+        let mut jobs = self.lock();
+        jobs.closed = true;
+        jobs.wake();
     }
 
     /// The next job; none when no more can come.
     pub(super) fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<Job>> {
         let mut jobs = self.lock();
-        match &mut jobs.driver {
-            Some(driver) => driver.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
-        }
         match jobs.waiting.pop_front() {
             Some(job) => Poll::Ready(Some(job)),
             None if jobs.closed => Poll::Ready(None),
-            None => Poll::Pending,
+            None => {
+                jobs.driver = Some(cx.waker().clone());
+                Poll::Pending
+            }
         }
     }
 

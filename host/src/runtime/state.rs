@@ -21,12 +21,15 @@ pub(super) struct State {
 impl State {
     /// A store for one instance of `loaded`, which yields as befits the lane.
     pub(super) fn store(engine: &Engine, loaded: &Loaded, status: Arc<Status>) -> Store<Self> {
+        let memory = loaded.version.limits.memory.as_bytes();
         let state = Self {
             context: Context::new(loaded.grants.clone()),
-            memory: MemoryLimit::new(loaded.version.limits.memory.as_bytes()),
+            memory: MemoryLimit::new(memory),
         };
         let mut store = Store::new(&engine.wasmtime, state);
         store.limiter(|state| &mut state.memory);
+        // What one call hands over: no more than the guest can have.
+        store.set_hostcall_fuel(usize::try_from(memory).unwrap_or(usize::MAX));
         store.set_epoch_deadline(status.pace.slice_ticks());
         let grants = loaded.grants.clone();
         let limit = loaded.version.limits.cpu.as_duration();
