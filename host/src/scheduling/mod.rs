@@ -6,11 +6,13 @@
 //! own on dedicated threads of lower priority, for code that computes.
 
 mod admission;
+mod in_turn;
 mod lanes;
 mod permit;
 mod turns;
 
 pub use self::admission::Counted;
+pub use self::in_turn::InTurn;
 pub use self::lanes::{Lanes, LanesConfig, Worker};
 pub use self::permit::{Lane, LanePermit, Refused, Seat};
-pub use self::turns::{InTurn, Start, Turns};
+pub use self::turns::{Start, Turns};

@@ -7,15 +7,15 @@
 //! and in time, and refused before a guest has seen it. So an overloaded
 //! function goes on finishing what it began.
 
+use super::in_turn::InTurn;
 use super::permit::Refused;
 use crate::names::FunctionName;
 use futures::task::AtomicWaker;
 use std::collections::{HashMap, VecDeque};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::task::Context;
+use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant as Deadline;
 
@@ -66,9 +66,17 @@ impl Share {
 
 /// A turn that was asked for.
 #[derive(Debug, Default)]
-struct Ticket {
+pub(super) struct Ticket {
     granted: AtomicBool,
     task: AtomicWaker,
+}
+
+impl Ticket {
+    /// Whether the turn has come; if not, the task is woken when it does.
+    pub(super) fn is_granted(&self, cx: &Context<'_>) -> bool {
+        self.task.register(cx.waker());
+        self.granted.load(Ordering::Acquire)
+    }
 }
 
 impl Turns {
@@ -163,7 +171,7 @@ impl Turns {
     }
 
     /// Asks for a turn; the ticket is granted at once when a thread is free.
-    fn enter(&self, function: &FunctionName, cx: &Context<'_>) -> Arc<Ticket> {
+    pub(super) fn enter(&self, function: &FunctionName, cx: &Context<'_>) -> Arc<Ticket> {
         let mut shares = self.lock();
         let ticket = shares.push(function, cx);
         shares.grant();
@@ -172,7 +180,7 @@ impl Turns {
 
     /// Ends a turn that took `used`; asks for the next one where there is more
     /// to compute.
-    fn leave(
+    pub(super) fn leave(
         &self,
         function: &FunctionName,
         used: Duration,
@@ -194,7 +202,7 @@ impl Turns {
     }
 
     /// Gives back a turn that was asked for.
-    fn give_back(&self, function: &FunctionName, ticket: &Arc<Ticket>) {
+    pub(super) fn give_back(&self, function: &FunctionName, ticket: &Arc<Ticket>) {
         let mut shares = self.lock();
         if let Some(share) = shares.functions.get_mut(function) {
             if ticket.granted.load(Ordering::Relaxed) {
@@ -327,53 +335,11 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// A future that is polled in turns: see [`Turns::share`].
-#[derive(Debug)]
-pub struct InTurn<F, C> {
-    turns: Turns,
-    function: FunctionName,
-    inner: F,
-    computing: C,
-    ticket: Option<Arc<Ticket>>,
-}
-
-impl<F, C> Future for InTurn<F, C>
-where
-    F: Future<Output = ()> + Unpin,
-    C: Fn() -> bool + Unpin,
-{
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        let ticket = this
-            .ticket
-            .get_or_insert_with(|| this.turns.enter(&this.function, cx));
-        ticket.task.register(cx.waker());
-        if !ticket.granted.load(Ordering::Acquire) {
-            return Poll::Pending;
-        }
-        let began = Instant::now();
-        let result = Pin::new(&mut this.inner).poll(cx);
-        let again = (result.is_pending() && (this.computing)()).then_some(&*cx);
-        this.ticket = this.turns.leave(&this.function, began.elapsed(), again);
-        result
-    }
-}
-
-impl<F, C> Drop for InTurn<F, C> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            self.turns.give_back(&self.function, &ticket);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::atomic::AtomicUsize;
-    use std::task::{Wake, Waker};
+    use std::task::{Poll, Wake, Waker};
 
     fn name(text: &str) -> FunctionName {
         text.parse().unwrap()
