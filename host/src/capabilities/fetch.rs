@@ -35,7 +35,7 @@ where
         drop(actor);
         let response = grants.egress.send(request, hops).await.map_err(to_guest)?;
         accessor
-            .with(|access| response_to_guest(access, response.map(Body::stream)))
+            .with(|access| response_to_guest(access, response.map(Body::arrived)))
             .map_err(|error| fetch::Error::Protocol(error.to_string()))
     }
 }

@@ -4,6 +4,7 @@
 //! Imports are implemented in [`crate::capabilities`], exports are called by
 //! [`crate::runtime`]; both carry messages with the functions here.
 
+mod arrived;
 mod body;
 mod fields;
 mod head;
