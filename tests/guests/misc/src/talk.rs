@@ -31,8 +31,9 @@ pub(crate) async fn goes_on_afterwards() -> &'static str {
 #[expect(clippy::print_stdout, reason = "standard output is what is tested")]
 pub(crate) async fn computes_afterwards(Path(millis): Path<u64>) -> &'static str {
     dunlin::spawn(async move {
-        // Once around the event loop: the answer goes first.
-        dunlin::sleep(Duration::from_millis(1)).await;
+        // Once around the event loop: the answer goes first. Long enough that it
+        // is not over before the host has looked, on a busy machine.
+        dunlin::sleep(Duration::from_millis(30)).await;
         crate::broken::compute(Duration::from_millis(millis));
         println!("computed");
     });

@@ -83,8 +83,9 @@ pub(crate) fn endless_afterwards_in_fn() -> &'static str {
 
 fn leave_behind() -> &'static str {
     dunlin::spawn(async {
-        // The answer goes out first.
-        dunlin::sleep(Duration::from_millis(1)).await;
+        // The answer goes out first. Long enough that it is not over before the
+        // host has looked once, on a busy machine: then nothing would wait.
+        dunlin::sleep(Duration::from_millis(30)).await;
         spin();
     });
     "answered"
