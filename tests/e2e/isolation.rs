@@ -4,17 +4,6 @@ use http::Method;
 
 use crate::harness::{Host, Upstream, Wire, until};
 
-async fn logged(host: &Host, text: &str) -> serde_json::Value {
-    until(text, async || {
-        let log = host.logs("misc").await;
-        log.into_iter().find(|line| {
-            let message = line["message"].as_str();
-            message.is_some_and(|message| message.contains(text))
-        })
-    })
-    .await
-}
-
 /// A request that is answered in part, in a shared instance, and can't be
 /// repeated.
 async fn half_answered(host: &Host) -> Wire {
@@ -60,7 +49,7 @@ async fn a_route_that_keeps_crashing_is_kept_apart() {
     for _ in 0..3 {
         host.get("/misc/panic").await.failed(502, "guest-trap");
     }
-    logged(&host, "keeps crashing").await;
+    host.logged("misc", "keeps crashing").await;
     assert!(is_quarantined(&host).await);
     let table = host.run(["ls"]).await.succeeded().stdout;
     assert!(table.contains("keeps crashing"), "{table}");
@@ -92,13 +81,49 @@ async fn a_route_that_keeps_crashing_is_kept_apart() {
     assert!(!is_quarantined(&host).await);
 }
 
+/// The blocking lane gives each request an instance anyhow.
+#[tokio::test]
+async fn a_route_that_shares_nothing_is_never_quarantined() {
+    let host = Host::start().await;
+    host.deploy("misc", "").await;
+    for _ in 0..4 {
+        host.get("/misc/panic-in-fn")
+            .await
+            .failed(502, "guest-trap");
+    }
+    assert!(!is_quarantined(&host).await);
+    let log = host.logs("misc").await;
+    let text = serde_json::to_string(&log).expect("is JSON");
+    assert!(!text.contains("keeps crashing"), "{text}");
+}
+
+/// Bodies that nobody has taken are the guest's memory, though the host has
+/// them: four of 8 MiB, and no more, fit into 32 MiB.
+#[tokio::test]
+async fn bodies_in_the_hosts_hands_count_as_the_guests_memory() {
+    let upstream = Upstream::start().await;
+    let host = Host::start().await;
+    let manifest = format!(
+        "[limits]\nmemory = \"32MiB\"\n[egress]\nallow = [\"{}\"]",
+        upstream.address
+    );
+    host.deploy("zoo", &manifest).await;
+    let path = format!("/zoo/large-fetches?url={}&count=20", upstream.url("/hang"));
+    let fetching = tokio::spawn(host.request(Method::GET, &path).send());
+    upstream.hanging(4).await;
+    upstream.let_go();
+    let answer = fetching.await.expect("no panic").expect("is answered");
+    assert_eq!(answer.text().await.expect("is whole"), "4");
+}
+
 /// What never ends keeps no instance for ever, even one that is still in use.
 #[tokio::test]
 async fn work_left_behind_in_a_shared_instance_is_ended() {
     let host = Host::start_with(&["--workers", "1"]).await;
     host.deploy("misc", "[limits]\ndeadline = \"300ms\"").await;
     assert_eq!(host.get("/misc/go-on-afterwards").await.ok(), "answered");
-    logged(&host, "work that outlived its request was ended").await;
+    host.logged("misc", "work that outlived its request was ended")
+        .await;
     assert_eq!(host.get("/misc/method").await.ok(), "get");
 }
 
@@ -127,7 +152,7 @@ async fn work_left_behind_computes_within_its_own_limit() {
     .await;
     // And one that takes too much.
     host.get("/misc/compute-afterwards/100000").await.ok();
-    logged(&host, "more CPU time than").await;
+    host.logged("misc", "more CPU time than").await;
 }
 
 #[tokio::test]
@@ -150,7 +175,7 @@ async fn an_abandoned_invocation_is_finished_where_the_manifest_says_so() {
             errand("left")
         ))
         .await;
-    logged(&host, "before left").await;
+    host.logged("misc", "before left").await;
     drop(leaving);
     until("the host has seen it", async || {
         let metrics = host.metrics().await;
@@ -159,7 +184,7 @@ async fn an_abandoned_invocation_is_finished_where_the_manifest_says_so() {
     .await;
     // The second request lets the first go.
     host.get(&errand("other")).await.ok();
-    let line = logged(&host, "after left").await;
+    let line = host.logged("misc", "after left").await;
     assert!(line["request_id"].is_string(), "{line}");
 }
 
@@ -177,7 +202,7 @@ async fn an_abandoned_answer_is_finished_where_the_manifest_says_so() {
         let metrics = host.metrics().await;
         let mut answered = metrics
             .lines()
-            .filter(|line| line.contains("outcome=\"Answered\""));
+            .filter(|line| line.contains("outcome=\"answered\""));
         answered.any(|line| line.ends_with(" 1")).then_some(())
     })
     .await;

@@ -13,17 +13,6 @@ async fn listed(host: &Host, path: &str) -> serde_json::Value {
     route.expect("is listed")
 }
 
-async fn logged(host: &Host, text: &str) -> serde_json::Value {
-    until(text, async || {
-        let log = host.logs("misc").await;
-        log.into_iter().find(|line| {
-            let message = line["message"].as_str();
-            message.is_some_and(|message| message.contains(text))
-        })
-    })
-    .await
-}
-
 #[tokio::test]
 async fn a_route_that_keeps_computing_is_learned_and_says_so() {
     let host = Host::start().await;
@@ -42,7 +31,7 @@ async fn a_route_that_keeps_computing_is_learned_and_says_so() {
         learned["cpu_ms"].as_f64().is_some_and(|ms| ms >= 10.0),
         "{learned}"
     );
-    let line = logged(&host, "declare its handler `fn`").await;
+    let line = host.logged("misc", "declare its handler `fn`").await;
     assert_eq!(line["source"], "host");
     assert!(line["request_id"].is_string(), "{line}");
     // It still answers, from the other lane.
@@ -109,7 +98,7 @@ async fn the_deadline_needs_no_reader() {
         .await;
     assert_eq!(wire.head().await.status(), 200);
     // Nothing more is read, and yet it ends.
-    let line = logged(&host, "the answer broke off").await;
+    let line = host.logged("misc", "the answer broke off").await;
     assert_eq!(line["request_id"], "deaf");
     drop(wire);
 }
@@ -127,7 +116,7 @@ async fn a_trap_after_the_head_is_in_the_log() {
     assert_eq!(wire.head().await.status(), 200);
     assert_eq!(wire.chunk().await, "first ");
     wire.send_chunk("more").await;
-    let line = logged(&host, "the answer broke off").await;
+    let line = host.logged("misc", "the answer broke off").await;
     assert_eq!(line["request_id"], "late");
     drop(wire);
 }
@@ -138,5 +127,5 @@ async fn work_left_behind_in_an_exclusive_instance_is_ended() {
     let manifest = "isolation = \"serial\"\n[limits]\ndeadline = \"300ms\"";
     host.deploy("misc", manifest).await;
     assert_eq!(host.get("/misc/go-on-afterwards").await.ok(), "answered");
-    logged(&host, "still here").await;
+    host.logged("misc", "still here").await;
 }

@@ -15,9 +15,9 @@ async fn every_ending_is_counted_with_its_lane() {
         .send("GET /misc/never HTTP/1.1\r\nhost: h\r\n\r\n")
         .await;
     let expected = [
-        "dunlin_invocations_total{function=\"misc\",lane=\"async\",outcome=\"Answered\"} 1",
-        "dunlin_invocations_total{function=\"misc\",lane=\"blocking\",outcome=\"Answered\"} 1",
-        "dunlin_invocations_total{function=\"misc\",lane=\"async\",outcome=\"Failed\"} 1",
+        "dunlin_invocations_total{function=\"misc\",lane=\"async\",outcome=\"answered\"} 1",
+        "dunlin_invocations_total{function=\"misc\",lane=\"blocking\",outcome=\"answered\"} 1",
+        "dunlin_invocations_total{function=\"misc\",lane=\"async\",outcome=\"failed\"} 1",
         "dunlin_failures_total{function=\"misc\",code=\"guest-trap\"} 1",
         "dunlin_failures_total{function=\"\",code=\"unknown-function\"} 1",
         "dunlin_promotions_total{function=\"misc\"} 1",
@@ -26,7 +26,7 @@ async fn every_ending_is_counted_with_its_lane() {
     has(&host, &expected).await;
     drop(leaving);
     let expected = [
-        "dunlin_invocations_total{function=\"misc\",lane=\"async\",outcome=\"Cancelled\"} 1",
+        "dunlin_invocations_total{function=\"misc\",lane=\"async\",outcome=\"cancelled\"} 1",
         "dunlin_invocation_seconds_count{function=\"misc\"} 4",
         "dunlin_running{function=\"misc\"} 0",
     ];

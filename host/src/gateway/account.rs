@@ -83,7 +83,7 @@ impl Drop for Account {
             request_id = %invocation.request_id,
             route = format_args!("{} {}", spec.method, spec.path),
             status = self.status.map(|status| status.as_u16()),
-            %outcome,
+            outcome = outcome.as_str(),
             %lane,
             ms = took.as_secs_f64() * 1e3,
             cpu_ms = cpu.as_secs_f64() * 1e3,

@@ -4,7 +4,7 @@
 use super::account::Outgoing;
 use crate::registry::ByteSize;
 use crate::routing::RouteError;
-use crate::runtime::Failure;
+use crate::runtime::{Failed, Failure};
 use crate::scheduling::Refused;
 use crate::telemetry::RequestId;
 use bytes::Bytes;
@@ -40,7 +40,7 @@ pub enum GatewayError {
     Refused(#[from] Refused),
     /// The invocation failed.
     #[error(transparent)]
-    Failed(#[from] Failure),
+    Failed(#[from] Failed),
     /// More body than the function takes.
     #[error("the request body is larger than the function's limit of {0}")]
     BodyTooLarge(ByteSize),
@@ -64,6 +64,12 @@ pub enum GatewayError {
     LoopDetected,
 }
 
+impl From<Failure> for GatewayError {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure.into())
+    }
+}
+
 impl GatewayError {
     /// The failure's name, stable across versions.
     pub fn code(&self) -> &'static str {
@@ -73,7 +79,7 @@ impl GatewayError {
             Self::Route(RouteError::MethodNotAllowed { .. }) => "method-not-allowed",
             Self::Refused(Refused::FunctionOverloaded) => "function-overloaded",
             Self::Refused(Refused::HostOverloaded) => "host-overloaded",
-            Self::Failed(failure) => match failure.cause() {
+            Self::Failed(failed) => match &failed.failure {
                 Failure::Trap(_) => "guest-trap",
                 Failure::OutOfMemory => "out-of-memory",
                 Failure::InvalidResponse(_) | Failure::Refused(_) | Failure::NoAnswer => {
@@ -83,7 +89,7 @@ impl GatewayError {
                 Failure::Deadline => "deadline",
                 Failure::Draining => "draining",
                 Failure::NoRoom(_) => "host-overloaded",
-                Failure::Load(_) | Failure::Together(_) => "load-failed",
+                Failure::Load(_) => "load-failed",
             },
             Self::BodyTooLarge(_) => "body-too-large",
             Self::BodyTooSlow => "body-too-slow",
@@ -103,7 +109,7 @@ impl GatewayError {
             Self::Route(RouteError::MethodNotAllowed { .. }) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Refused(Refused::FunctionOverloaded) => StatusCode::TOO_MANY_REQUESTS,
             Self::Refused(Refused::HostOverloaded) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Failed(failure) => match failure.cause() {
+            Self::Failed(failed) => match &failed.failure {
                 Failure::CpuLimit | Failure::Deadline => StatusCode::GATEWAY_TIMEOUT,
                 Failure::NoRoom(_) | Failure::Draining => StatusCode::SERVICE_UNAVAILABLE,
                 Failure::Load(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -130,7 +136,7 @@ impl GatewayError {
     /// What the caller is told: nothing that the guest or the host said inside.
     fn title(&self) -> String {
         match self {
-            Self::Failed(failure) => match failure.cause() {
+            Self::Failed(failed) => match &failed.failure {
                 Failure::Trap(_) => "the function crashed".to_owned(),
                 Failure::OutOfMemory => "the function ran out of memory".to_owned(),
                 Failure::InvalidResponse(_) | Failure::Refused(_) | Failure::NoAnswer => {
@@ -140,9 +146,7 @@ impl GatewayError {
                 Failure::Deadline => "the function did not answer in time".to_owned(),
                 Failure::Draining => "the host is stopping".to_owned(),
                 Failure::NoRoom(_) => Refused::HostOverloaded.to_string(),
-                Failure::Load(_) | Failure::Together(_) => {
-                    "the function cannot be loaded".to_owned()
-                }
+                Failure::Load(_) => "the function cannot be loaded".to_owned(),
             },
             other => other.to_string(),
         }

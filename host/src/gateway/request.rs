@@ -88,8 +88,8 @@ impl Gateway {
         }
     }
 
-    /// Answers one request, whatever happens. Boxed, because a large value is
-    /// copied into each of the futures on its way.
+    /// Answers one request, whatever happens. The request is boxed: each future
+    /// on its way would hold a copy of it.
     pub(super) async fn answer(
         self: &Arc<Self>,
         request: Box<Request<Incoming>>,
@@ -182,7 +182,7 @@ impl Gateway {
         let answer = match (self.run(route, inbound, &invocation, deadline).await, again) {
             // Perhaps a bystander. Once more, alone: whoever is to blame fails
             // again and takes nobody along.
-            (Err(GatewayError::Failed(Failure::Together(_))), Some(again)) => {
+            (Err(GatewayError::Failed(failed)), Some(again)) if failed.with_others => {
                 Box::pin(self.run(&route.alone(), again, &invocation, deadline)).await
             }
             (answer, _) => answer,

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BuildSection, EgressPolicy, Limits, TomlError};
+use super::{BuildSection, EgressPolicy, Limits, TomlError, VarName};
 use crate::names::{FunctionName, HostName, Mount};
 
 /// A function's manifest, every setting decoded and defaulted.
@@ -180,43 +180,6 @@ pub enum OnDisconnect {
     Finish,
 }
 
-/// The name of a configuration variable: letters, digits and `_`, not
-/// beginning with a digit (POSIX 8.1), so that every guest language can read it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct VarName(String);
-
-impl VarName {
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for VarName {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let valid = !text.is_empty()
-            && !text.starts_with(|c: char| c.is_ascii_digit())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        if valid {
-            Ok(Self(text))
-        } else {
-            Err(format!(
-                "`{text}` is not a variable name: use letters, digits and `_`, \
-                 not beginning with a digit, such as `API_URL`"
-            ))
-        }
-    }
-}
-
-impl From<VarName> for String {
-    fn from(name: VarName) -> String {
-        name.0
-    }
-}
-
 /// `[egress]`: what the guest may reach.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -281,7 +244,10 @@ log_output = "1KiB"
             Path::new("out/guest.wasm")
         );
         assert_eq!(manifest.build.profile.unwrap(), "release");
-        assert_eq!(manifest.vars[&VarName("GREETING".into())], "hello");
+        assert_eq!(
+            manifest.vars[&VarName::try_from("GREETING".to_owned()).unwrap()],
+            "hello"
+        );
         assert_eq!(manifest.egress.allow.entries().len(), 2);
         let limits = manifest.limits;
         assert_eq!(limits.memory.as_bytes(), 64 << 20);
@@ -492,7 +458,7 @@ log_output = "1KiB"
             memory: u64, seconds in 1u32.., concurrency in 1u32.., line in proptest::option::of("[a-z]{1,9}"),
         ) {
             let mut manifest = Manifest::named(name.parse().unwrap());
-            manifest.vars.insert(VarName(var), value);
+            manifest.vars.insert(VarName::try_from(var).unwrap(), value);
             manifest.limits.memory = ByteSize::bytes(memory);
             manifest.limits.deadline = TimeLimit::seconds(seconds);
             manifest.limits.concurrency = concurrency.try_into().unwrap();

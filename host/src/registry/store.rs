@@ -3,6 +3,7 @@
 //! All calls may wait for the disk: make them off the event loops.
 
 use super::files::{self, Layout};
+use super::store_error::{RegistryError, io_error};
 use super::{Description, Digest, Limits, Manifest, Version};
 use crate::names::{FunctionName, VersionId};
 use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, params};
@@ -12,69 +13,9 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
-use thiserror::Error;
 
 /// The schema's steps; `user_version` counts how many a database has taken.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
-
-/// Why the store can't do what it was asked.
-#[derive(Debug, Error)]
-pub enum RegistryError {
-    /// Two hosts would overwrite each other.
-    #[error(
-        "the data directory {} is in use by another host: stop it, or choose another `--data-dir`",
-        .0.display()
-    )]
-    InUse(PathBuf),
-    /// A newer Dunlin wrote the database.
-    #[error(
-        "the data directory {} was written by a newer Dunlin (schema {found}, this one knows \
-         {known}): run that version, or choose another `--data-dir`",
-        path.display()
-    )]
-    Newer {
-        /// Where.
-        path: PathBuf,
-        /// The database's schema.
-        found: u32,
-        /// Ours.
-        known: u32,
-    },
-    /// The file system failed.
-    #[error("cannot {action} {}", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The database failed.
-    #[error("the registry's database failed")]
-    Database(#[from] rusqlite::Error),
-    /// A record is not what was written.
-    #[error("the registry's record of {version} is damaged: deploy the function again")]
-    Damaged {
-        /// Whose record.
-        version: String,
-        /// What is wrong with it.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-}
-
-/// Attaches what was tried to an I/O error.
-pub(super) fn io_error(
-    action: &'static str,
-    path: &Path,
-) -> impl FnOnce(io::Error) -> RegistryError {
-    let path = path.to_owned();
-    move |source| RegistryError::Io {
-        action,
-        path,
-        source,
-    }
-}
 
 /// The truth about what is deployed.
 #[derive(Debug)]

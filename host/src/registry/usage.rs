@@ -2,7 +2,8 @@
 
 use super::RegistryError;
 use super::files::Layout;
-use super::store::{Registry, io_error};
+use super::store::Registry;
+use super::store_error::io_error;
 use std::fs;
 use std::io;
 use std::path::Path;

@@ -160,7 +160,13 @@ impl Route {
     /// Notes that an invocation took its instance down. When that makes it a
     /// habit, the route's requests get instances of their own from now on: for
     /// how long is returned.
+    ///
+    /// A route whose requests have instances of their own anyhow is left as it
+    /// is: its crashes concern nobody else.
     pub fn crashed(&self) -> Option<Duration> {
+        if self.version().isolation(self.lane) != Isolation::Shared {
+            return None;
+        }
         let begins = self.learned().quarantine.crashed(Now::read());
         begins.then_some(Quarantine::LENGTH)
     }

@@ -25,10 +25,6 @@ pub enum Failure {
     /// The CPU time of the invocation is over.
     #[error("the function used more CPU time than `limits.cpu` allows")]
     CpuLimit,
-    /// The instance is gone with all that it did at once: this invocation may
-    /// have been the cause, or a bystander.
-    #[error("{0}; several requests were in the instance")]
-    Together(Arc<Failure>),
     /// The wall time of the invocation is over.
     #[error("the function did not answer within `limits.deadline`")]
     Deadline,
@@ -44,15 +40,27 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The failure itself, whoever caused it.
-    pub fn cause(&self) -> &Self {
-        match self {
-            Self::Together(cause) => cause,
-            other => other,
-        }
-    }
-
     pub(super) fn trap(error: &wasmtime::Error) -> Self {
         Self::Trap(format!("{error:?}").into())
+    }
+}
+
+/// How one invocation failed.
+#[derive(Clone, Debug, Error)]
+#[error("{failure}{}", if *.with_others { "; several requests were in the instance" } else { "" })]
+pub struct Failed {
+    /// What happened.
+    pub failure: Failure,
+    /// It happened to an instance that had other invocations too: this one may
+    /// have been the cause, or a bystander.
+    pub with_others: bool,
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            with_others: false,
+        }
     }
 }

@@ -4,7 +4,7 @@ use super::advice;
 use super::call::{self, Job};
 use super::driver::{Blocking, Promotable};
 use super::engine::Engine;
-use super::failure::Failure;
+use super::failure::{Failed, Failure};
 use super::loaded::{Guest, Loaded};
 use super::mailbox::{Inbox, Mailbox};
 use super::pace::CpuLimitReached;
@@ -94,7 +94,7 @@ impl Driver {
         let status = self.status.clone();
         let mut ended = Ended {
             status: status.clone(),
-            failure: Failure::NoAnswer,
+            failed: Failure::NoAnswer.into(),
         };
         let _listed = self.engine.list(&status);
         let mut store = State::store(&self.engine, &self.loaded, status.clone());
@@ -113,7 +113,7 @@ impl Driver {
         match result {
             // Told to stop, at the moment when somebody sent a job.
             Ok(()) => inbox.end().into_iter().for_each(Job::give_back),
-            Err(error) => ended.failure = self.classify(&store, error),
+            Err(error) => ended.failed = self.classify(&store, error),
         }
     }
 
@@ -201,7 +201,7 @@ impl Driver {
     }
 
     /// Whose fault the instance's end is; the guest's is logged for it.
-    fn classify(&self, store: &Store<State>, error: wasmtime::Error) -> Failure {
+    fn classify(&self, store: &Store<State>, error: wasmtime::Error) -> Failed {
         let failure = if store.data().memory.breached() {
             Failure::OutOfMemory
         } else if error.is::<CpuLimitReached>() {
@@ -231,10 +231,10 @@ impl Driver {
             }
             _ => {}
         }
-        if self.status.live() > 1 {
-            return Failure::Together(Arc::new(failure));
+        Failed {
+            failure,
+            with_others: self.status.live() > 1,
         }
-        failure
     }
 }
 

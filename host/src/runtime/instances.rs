@@ -6,7 +6,7 @@ use super::answer::Answer;
 use super::call::{Job, OnFree, Place, Reply};
 use super::driver::Blocking;
 use super::engine::Engine;
-use super::failure::Failure;
+use super::failure::{Failed, Failure};
 use super::instance::Handle;
 use super::loaded::Loaded;
 use super::status::Waiting;
@@ -299,12 +299,12 @@ impl Instance<'_> {
         body: Body,
         invocation: Arc<Invocation>,
         deadline: Instant,
-    ) -> Result<http::Response<Answer>, Failure> {
+    ) -> Result<http::Response<Answer>, Failed> {
         let loaded = self.pool.loaded.clone();
         let (response, waiting, permit) =
             tokio::time::timeout_at(deadline, self.outcome(head, body, &invocation))
                 .await
-                .unwrap_or(Err(Failure::Deadline))?;
+                .unwrap_or(Err(Failure::Deadline.into()))?;
         let expired = move || {
             let line = format!("the answer broke off: {}", Failure::Deadline);
             loaded.grants.log(Some(&invocation.request_id), line);
@@ -319,7 +319,7 @@ impl Instance<'_> {
         mut head: Arc<Head>,
         mut body: Body,
         invocation: &Arc<Invocation>,
-    ) -> Result<(http::Response<Body>, Waiting, Permit), Failure> {
+    ) -> Result<(http::Response<Body>, Waiting, Permit), Failed> {
         let Self {
             pool,
             mut taken,
@@ -353,7 +353,7 @@ impl Instance<'_> {
                 Ok(Reply::Done(Ok(response))) => return Ok((response, waiting, permit)),
                 Ok(Reply::Done(Err(failure))) => {
                     waiting.done();
-                    return Err(failure);
+                    return Err(failure.into());
                 }
                 Ok(Reply::Untouched(its_head, its_body)) if tries > 0 => {
                     waiting.done();
@@ -363,10 +363,12 @@ impl Instance<'_> {
                 }
                 // Gone without an answer: its fate says why.
                 Ok(Reply::Untouched(..)) | Err(_) => {
-                    let failure = status.fate().await;
+                    let failed = status.fate().await;
                     waiting.done();
-                    advice::crashed(&pool.loaded.grants, &failure, invocation);
-                    return Err(failure);
+                    if !failed.with_others {
+                        advice::crashed(&pool.loaded.grants, &failed.failure, invocation);
+                    }
+                    return Err(failed);
                 }
             }
         }

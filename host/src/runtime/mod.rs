@@ -27,6 +27,6 @@ pub use self::compile::{
     COMPILE_SUBCOMMAND, CompileError, compile_in_child, compile_to, limit_this_process,
 };
 pub use self::engine::{Engine, EngineConfig};
-pub use self::failure::Failure;
+pub use self::failure::{Failed, Failure};
 pub use self::inspect::{InspectError, inspect};
 pub use self::instances::{Instance, Instances};

@@ -1,6 +1,6 @@
 //! What others may know of an instance, and ask of it.
 
-use super::failure::Failure;
+use super::failure::{Failed, Failure};
 use super::pace::Pace;
 use crate::registry::Lane;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(super) struct Status {
     /// Asks the driver to drop the instance now.
     stop: Notify,
     /// Why the instance is gone.
-    fate: SetOnce<Failure>,
+    fate: SetOnce<Failed>,
 }
 
 impl Status {
@@ -64,7 +64,7 @@ impl Status {
     /// Drops the instance now; whoever waits for it learns why.
     pub(super) fn stop_because(&self, failure: Failure) {
         // An instance that has ended already had its own reason.
-        let _ = self.fate.set(failure);
+        let _ = self.fate.set(failure.into());
         self.stop();
     }
 
@@ -74,7 +74,7 @@ impl Status {
     }
 
     /// Waits until the instance is gone, and tells why.
-    pub(super) async fn fate(&self) -> Failure {
+    pub(super) async fn fate(&self) -> Failed {
         self.fate.wait().await.clone()
     }
 }
@@ -119,13 +119,13 @@ impl Drop for Waiting {
 /// dropped or panics.
 pub(super) struct Ended {
     pub(super) status: Arc<Status>,
-    pub(super) failure: Failure,
+    pub(super) failed: Failed,
 }
 
 impl Drop for Ended {
     fn drop(&mut self) {
         self.status.retire();
         // Refused where the instance was told to stop, and why.
-        let _ = self.status.fate.set(self.failure.clone());
+        let _ = self.status.fate.set(self.failed.clone());
     }
 }

@@ -1,13 +1,12 @@
 //! What the host counts, in the form that Prometheus scrapes (OpenMetrics 1.0).
 
 use crate::names::FunctionName;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text};
+use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
-use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ struct OfFunction {
 struct OfInvocation {
     function: String,
     lane: &'static str,
-    outcome: Outcome,
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -42,7 +41,7 @@ struct OfRoute {
 }
 
 /// How an invocation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// With an answer of the function, whole.
     Answered,
@@ -52,13 +51,14 @@ pub enum Outcome {
     Cancelled,
 }
 
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Outcome {
+    /// Its name, in labels and in the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::Answered => "answered",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
-        })
+        }
     }
 }
 
@@ -180,7 +180,7 @@ impl Metrics {
                 let labels = OfInvocation {
                     function,
                     lane,
-                    outcome,
+                    outcome: outcome.as_str(),
                 };
                 self.invocations.get_or_create_owned(&labels)
             })
@@ -313,7 +313,7 @@ mod tests {
         };
         let text = metrics.render(&now);
         for line in [
-            "dunlin_invocations_total{function=\"shop\",lane=\"blocking\",outcome=\"Answered\"} 1",
+            "dunlin_invocations_total{function=\"shop\",lane=\"blocking\",outcome=\"answered\"} 1",
             "dunlin_failures_total{function=\"shop\",code=\"guest-trap\"} 1",
             "dunlin_invocation_seconds_count{function=\"shop\"} 1",
             "dunlin_cpu_seconds_total{function=\"shop\"} 0.015",

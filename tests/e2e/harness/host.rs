@@ -186,6 +186,18 @@ impl Host {
         self.run(tail).await.succeeded().json()
     }
 
+    /// Waits for a line with this text in the function's log.
+    pub(crate) async fn logged(&self, name: &str, text: &str) -> serde_json::Value {
+        until(text, async || {
+            let log = self.logs(name).await;
+            log.into_iter().find(|line| {
+                let message = line["message"].as_str();
+                message.is_some_and(|message| message.contains(text))
+            })
+        })
+        .await
+    }
+
     /// What `/metrics` on the admin listener says.
     pub(crate) async fn metrics(&self) -> String {
         let token = fs::read_to_string(self.data_dir().join("token")).expect("there is a token");

@@ -133,6 +133,11 @@ async fn answer(
             whole(lines.collect::<String>())
         }
         "/echo" => request.into_body().boxed(),
+        "/hang" => {
+            // An answer before the body's end would break off who still sends.
+            let _ = request.into_body().collect().await;
+            whole("hello from upstream")
+        }
         _ => whole("hello from upstream"),
     }))
 }

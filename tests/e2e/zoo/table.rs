@@ -157,14 +157,7 @@ fn talking(upstream: &Upstream) -> Vec<Animal> {
             .attackers(1)
     };
     let address = format!("\"{}\"", upstream.address);
-    // Bodies that nobody takes are the guest's memory, though the host has them.
-    let large = format!("/large-fetches?url={}&count=50", upstream.url("/hang"));
     vec![
-        Animal::new("large-fetches", Guest::Zoo, &large)
-            .egress(&address, 50)
-            .deadline("1s")
-            .fails(504, "deadline")
-            .logs("deadline: "),
         // All beyond the limit are refused inside the guest.
         fetches("fetches", "/fetches", 10_000)
             .egress(&address, 50)
