@@ -2,9 +2,12 @@
 //! own, on loopback by default.
 
 mod api;
+mod components;
 mod deploy;
 mod error;
+mod functions;
 mod host_info;
+mod logs;
 mod metrics;
 
 pub use self::api::{AdminConfig, router};

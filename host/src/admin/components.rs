@@ -1,0 +1,70 @@
+//! Components in the admin API: sent once, known by their digest.
+
+use super::api::{Shared, on_disk};
+use super::error::AdminError;
+use crate::registry::Digest;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use futures::StreamExt as _;
+use http::StatusCode;
+use sha2::{Digest as _, Sha256};
+use std::io::Write as _;
+
+/// Largest component that may be uploaded, in bytes.
+const MAX_COMPONENT: u64 = 256 * 1024 * 1024;
+
+pub(super) async fn has_component(
+    State(config): Shared,
+    Path(digest): Path<String>,
+) -> Result<StatusCode, AdminError> {
+    let digest = parse_digest(&digest)?;
+    Ok(match config.registry.component(&digest) {
+        Some(_) => StatusCode::NO_CONTENT,
+        None => StatusCode::NOT_FOUND,
+    })
+}
+
+/// Keeps a component under its digest, as it streams in. Sending one that the
+/// host has costs nothing: `HEAD` tells.
+pub(super) async fn upload(
+    State(config): Shared,
+    Path(digest): Path<String>,
+    body: Body,
+) -> Result<StatusCode, AdminError> {
+    let digest = parse_digest(&digest)?;
+    let registry = config.registry.clone();
+    let mut file = on_disk(move || registry.new_upload()).await?;
+    let mut hash = Sha256::new();
+    let mut size = 0;
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk
+            .map_err(|error| AdminError::BadRequest(format!("the upload broke off: {error}")))?;
+        size += chunk.len() as u64;
+        if size > MAX_COMPONENT {
+            return Err(AdminError::TooLarge(MAX_COMPONENT));
+        }
+        hash.update(&chunk);
+        file = on_disk(move || {
+            file.write_all(&chunk).map(|()| file).map_err(|error| {
+                AdminError::BadRequest(format!("the component cannot be stored: {error}"))
+            })
+        })
+        .await?;
+    }
+    let found = Digest::from_hash(hash);
+    if found != digest {
+        return Err(AdminError::BadRequest(format!(
+            "the component's SHA-256 is {found}, not {digest}: send it again"
+        )));
+    }
+    let registry = config.registry.clone();
+    on_disk(move || registry.publish_component(file, &digest)).await?;
+    Ok(StatusCode::CREATED)
+}
+
+fn parse_digest(digest: &str) -> Result<Digest, AdminError> {
+    digest
+        .parse()
+        .map_err(|error: &str| AdminError::BadRequest(error.to_owned()))
+}
