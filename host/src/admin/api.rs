@@ -12,7 +12,7 @@ use crate::telemetry::Logs;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{delete, get, post, put};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use http::{StatusCode, header};
 use serde_json::{Value, json};
@@ -49,8 +49,23 @@ pub fn router(config: AdminConfig) -> Router {
         .route("/metrics", get(metrics::metrics))
         .route("/v1/host", get(host))
         .route("/v1/functions", get(functions::list))
-        .route("/v1/functions/{name}", delete(functions::remove))
-        .route("/v1/functions/{name}/versions", post(functions::deploy))
+        .route(
+            "/v1/functions/{name}",
+            get(functions::show).delete(functions::remove),
+        )
+        .route(
+            "/v1/functions/{name}/versions",
+            get(functions::versions).post(functions::deploy),
+        )
+        .route(
+            "/v1/functions/{name}/deployment",
+            get(functions::deployment).put(functions::split),
+        )
+        .route(
+            "/v1/functions/{name}/deployments",
+            get(functions::deployments),
+        )
+        .route("/v1/functions/{name}/rollback", post(functions::roll_back))
         .route("/v1/functions/{name}/logs", get(logs::read))
         .route(
             "/v1/components/{digest}",
@@ -94,8 +109,9 @@ async fn authorize(
 async fn host(State(config): Shared) -> Result<Json<Value>, AdminError> {
     let looking = config.clone();
     let checks = on_disk(move || {
-        let deployed = looking.routes.deployed();
-        let versions: Vec<_> = deployed.iter().map(|it| it.version.clone()).collect();
+        let functions = looking.routes.functions();
+        let deployed = functions.iter().flat_map(|it| it.versions());
+        let versions: Vec<_> = deployed.map(|it| it.version.clone()).collect();
         Ok::<_, AdminError>(looking.host.checks(&looking.registry, &versions))
     });
     Ok(Json(json!({

@@ -1,25 +1,31 @@
 //! From a component to traffic: validate, compile, describe, check routes,
-//! store, swap. A failure at any step leaves what serves untouched.
+//! smoke, store, swap. A failure at any step leaves what serves untouched.
 
+use super::steps::{Step, Steps};
 use crate::names::{FunctionName, VersionId};
-use crate::registry::{Digest, Manifest, Registry, RegistryError, Version};
-use crate::routing::{FunctionRoutes, MountConflict, RouteConflict, Table};
+use crate::registry::{
+    Canary, Cause, Change, Description, Digest, Interface, Manifest, Percent, Registry,
+    RegistryError, Split, Version, now_ms,
+};
+use crate::routing::{InService, MountConflict, Ready, RouteConflict, Table};
 use crate::runtime::{
     self, CompileError, Engine, Failure, InspectError, Instances, compile_in_child,
 };
 use crate::scheduling::Lanes;
 use crate::telemetry::Logs;
-use serde::Serialize;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 use thiserror::Error;
 
-/// Why a function was not deployed. What served before serves on.
+/// Why a function's traffic was not changed. What served before serves on.
 #[derive(Debug, Error)]
 pub enum DeployError {
-    /// The component was never sent.
+    /// The component was never sent, or was cleaned up since.
     #[error("the host has no component {0}: upload it first")]
     UnknownComponent(Digest),
+    /// It is something else.
+    #[error(transparent)]
+    Invalid(#[from] InvalidComponent),
     /// It does not compile.
     #[error(transparent)]
     Compile(#[from] CompileError),
@@ -38,15 +44,59 @@ pub enum DeployError {
     /// The store failed.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// There is nothing to share traffic with.
+    #[error("`{0}` has no version that a canary could stand beside: deploy it without `--canary`")]
+    NothingServes(FunctionName),
+    /// A canary that gets everything is none.
+    #[error("a canary of 100% leaves nothing to compare it with: deploy it without `--canary`")]
+    WholeCanary,
+    /// No such function.
+    #[error("there is no function `{0}`: `dunlin ls` lists those that are")]
+    UnknownFunction(FunctionName),
+    /// No such version.
+    #[error("there is no version {0}: `dunlin versions {function}` lists those that are kept", function = .0.function())]
+    UnknownVersion(VersionId),
+    /// One function, two addresses.
+    #[error(
+        "{0} and {1} answer at different addresses, and so cannot share traffic: give all of it to \
+         one of them, or give both the same `mount` and `host`"
+    )]
+    Addresses(VersionId, VersionId),
+    /// No earlier deployment.
+    #[error(
+        "`{0}` has no earlier deployment to go back to: `dunlin versions {0}` lists the versions \
+         that are kept, `dunlin rollback {0} --to VERSION` gives one all traffic"
+    )]
+    NothingBefore(FunctionName),
 }
 
-/// One step of a deployment and the time it took.
-#[derive(Clone, Debug, Serialize)]
-pub struct Step {
-    /// What was done.
-    pub name: &'static str,
-    /// In milliseconds.
-    pub ms: f64,
+/// Why bytes are no component.
+#[derive(Debug, Error)]
+pub enum InvalidComponent {
+    /// A module, without the component around it.
+    #[error(
+        "this is a core WebAssembly module, not a component: build for the target wasm32-wasip2, \
+         or wrap it with `wasm-tools component new`"
+    )]
+    Module,
+    /// No WebAssembly at all.
+    #[error("this is not a WebAssembly component: send the `.wasm` file that the build wrote")]
+    NotWasm,
+}
+
+/// How much of its function's traffic a new version gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rollout {
+    /// All of it.
+    All,
+    /// A share; the versions that serve divide the rest as before.
+    Canary {
+        /// How much.
+        share: Percent,
+        /// How much more often than the others it may fail before it loses its
+        /// traffic. None: nobody watches.
+        abort_on: Option<Percent>,
+    },
 }
 
 /// A version that has just got its traffic.
@@ -54,20 +104,24 @@ pub struct Step {
 pub struct Deployed {
     /// The version.
     pub version: Arc<Version>,
+    /// The function, as it serves now.
+    pub function: Arc<InService>,
     /// What it took.
     pub steps: Vec<Step>,
 }
 
-/// Brings functions into service and takes them out.
+/// Brings functions into service, divides their traffic, and takes them out.
 pub struct Deployer {
-    engine: Arc<Engine>,
-    registry: Arc<Registry>,
-    routes: Arc<Table>,
-    instances: Arc<Instances>,
-    logs: Arc<Logs>,
-    lanes: Arc<Lanes>,
-    /// One deployment at a time: each swap sees the one before.
-    turn: tokio::sync::Mutex<()>,
+    pub(super) engine: Arc<Engine>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) routes: Arc<Table>,
+    pub(super) instances: Arc<Instances>,
+    pub(super) logs: Arc<Logs>,
+    pub(super) lanes: Arc<Lanes>,
+    /// Versions that are kept of each function.
+    pub(super) kept_versions: usize,
+    /// One change at a time: each sees the one before.
+    pub(super) turn: tokio::sync::Mutex<()>,
 }
 
 impl Deployer {
@@ -79,6 +133,7 @@ impl Deployer {
         instances: Arc<Instances>,
         logs: Arc<Logs>,
         lanes: Arc<Lanes>,
+        kept_versions: usize,
     ) -> Self {
         let turn = tokio::sync::Mutex::default();
         Self {
@@ -88,6 +143,7 @@ impl Deployer {
             instances,
             logs,
             lanes,
+            kept_versions,
             turn,
         }
     }
@@ -99,42 +155,71 @@ impl Deployer {
     ///
     /// When the store can't be read at all.
     pub fn restore(&self) -> Result<usize, RegistryError> {
-        let mut restored = 0;
-        for version in self.registry.deployed()? {
-            let put_back = |version: Version| -> Result<(), Box<dyn std::error::Error>> {
-                let routes = FunctionRoutes::new(&version.description)?;
+        let not_restored = |error: &(dyn std::error::Error + 'static)| {
+            tracing::error!(target: "dunlin", error, "a function was not restored");
+        };
+        let mut all = Vec::new();
+        for in_force in self.registry.in_force()? {
+            let (deployment, versions) = match in_force {
+                Ok(in_force) => in_force,
+                Err(error) => {
+                    not_restored(&error);
+                    continue;
+                }
+            };
+            for version in &versions {
                 for warning in version.warnings() {
                     tracing::warn!(target: "dunlin", "{}: {warning}", version.id);
                 }
-                self.routes.insert(Arc::new(version), routes)?;
-                Ok(())
-            };
-            match version.map_err(Into::into).and_then(put_back) {
+            }
+            let versions = versions.into_iter().map(Arc::new).map(Ready::new);
+            match versions.collect::<Result<_, _>>() {
+                Ok(versions) => all.push((deployment, versions)),
+                Err(error) => not_restored(&error),
+            }
+        }
+        let mut restored = 0;
+        for inserted in self.routes.insert_all(all) {
+            match inserted {
                 Ok(()) => restored += 1,
-                Err(error) => tracing::error!(target: "dunlin", "not restored: {error}"),
+                Err(error) => not_restored(&error),
             }
         }
         Ok(restored)
     }
 
     /// Makes a new version of a function from a component that the registry
-    /// has, and gives it the function's traffic.
+    /// has, and gives it traffic. Once begun it goes on to its end, even if
+    /// nobody waits for it any more.
     ///
     /// # Errors
     ///
     /// When a step fails; then nothing has changed.
     pub async fn deploy(
+        self: &Arc<Self>,
+        component: Digest,
+        manifest: Manifest,
+        rollout: Rollout,
+    ) -> Result<Deployed, DeployError> {
+        let deployer = self.clone();
+        let deploying =
+            tokio::spawn(async move { deployer.pipeline(component, manifest, rollout).await });
+        deploying.await.expect("deploying does not panic")
+    }
+
+    async fn pipeline(
         &self,
         component: Digest,
         manifest: Manifest,
+        rollout: Rollout,
     ) -> Result<Deployed, DeployError> {
         let _turn = self.turn.lock().await;
         let mut steps = Steps::default();
 
-        let source = self
-            .registry
-            .component(&component)
-            .ok_or_else(|| DeployError::UnknownComponent(component.clone()))?;
+        let change = self.change(&manifest, rollout)?;
+        let source = self.component(&component).await?;
+        steps.done("validate");
+
         let compiled = self
             .registry
             .compiled(&component, &self.engine.fingerprint());
@@ -143,85 +228,148 @@ impl Deployer {
         }
         steps.done("compile");
 
+        let registry = self.registry.clone();
+        let name = manifest.name.clone();
+        let id = on_disk(move || registry.next_version(&name)).await?;
         let candidate = Version {
-            id: VersionId::new(manifest.name.clone(), 1),
-            component: component.clone(),
-            description: crate::registry::Description::of_standard(
-                crate::registry::Interface::Function,
-            ),
+            id,
+            component,
+            description: Description::of_standard(Interface::Function),
             limits: manifest.limits.clamped(self.registry.maxima()),
-            manifest: manifest.clone(),
-            created_at_ms: 0,
+            manifest,
+            created_at_ms: now_ms(),
         };
-        // A guest that starts runs its own code: not on this event loop.
-        let engine = self.engine.clone();
-        let description = self
-            .lanes
-            .blocking()
-            .spawn(async move { runtime::inspect(&engine, &compiled, candidate).await })
-            .await
-            .expect("inspecting does not panic")?;
+        let version = Arc::new(self.describe(candidate, compiled).await?);
         steps.done("describe");
 
-        let routes = FunctionRoutes::new(&description)?;
-        self.routes.check(&manifest)?;
+        let ready = Ready::new(version.clone())?;
+        self.routes.check(&version.manifest)?;
         steps.done("check routes");
 
-        let registry = self.registry.clone();
-        let version =
-            tokio::task::spawn_blocking(move || registry.deploy(component, manifest, description))
-                .await
-                .expect("storing does not panic")?;
-        let version = Arc::new(version);
-        steps.done("store");
-
         self.instances.preload(version.clone()).await?;
-        let previous = self.routes.insert(version.clone(), routes)?;
-        if let Some(previous) = previous {
-            self.instances.retire(&previous.version.id);
-        }
-        steps.done("swap");
+        steps.done("smoke");
+
+        let function = self.store_and_swap(ready, change, &mut steps).await;
+        let function = function.inspect_err(|_| self.instances.retire(&version.id))?;
+        self.prune(&version.manifest.name).await;
         Ok(Deployed {
             version,
+            function,
             steps: steps.0,
         })
     }
 
-    /// Takes a function out of service and forgets it; false if there was none.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails; then the function serves on.
-    pub async fn remove(&self, function: &FunctionName) -> Result<bool, RegistryError> {
-        let _turn = self.turn.lock().await;
-        let (registry, name) = (self.registry.clone(), function.clone());
-        let removed = tokio::task::spawn_blocking(move || registry.remove(&name))
-            .await
-            .expect("removing does not panic")?;
-        if let Some(removed) = self.routes.remove(function) {
-            self.instances.retire(&removed.version.id);
+    /// What the new version will do to its function's traffic.
+    fn change(&self, manifest: &Manifest, rollout: Rollout) -> Result<Pending, DeployError> {
+        let now = self.routes.get(&manifest.name);
+        let before = now.as_ref().map(|now| now.deployment.revision);
+        let Rollout::Canary { share, abort_on } = rollout else {
+            return Ok(Pending {
+                before,
+                beside: None,
+            });
+        };
+        let now = now.ok_or_else(|| DeployError::NothingServes(manifest.name.clone()))?;
+        if share.hundredths() == Percent::WHOLE {
+            return Err(DeployError::WholeCanary);
         }
-        self.logs.forget(function);
-        Ok(removed)
+        let split = now.deployment.split.clone();
+        // The next canary takes the place of the one that is on trial.
+        let rest = now.deployment.canary.map(|it| split.without(it.version));
+        Ok(Pending {
+            before,
+            beside: Some((rest.flatten().unwrap_or(split), share, abort_on)),
+        })
     }
-}
 
-/// Times the steps of one deployment.
-struct Steps(Vec<Step>, Instant);
-
-impl Default for Steps {
-    fn default() -> Self {
-        Self(Vec::new(), Instant::now())
+    /// Where the component lies, if it is one.
+    async fn component(&self, digest: &Digest) -> Result<PathBuf, DeployError> {
+        let (registry, digest) = (self.registry.clone(), digest.clone());
+        on_disk(move || {
+            let path = registry
+                .component(&digest)
+                .ok_or(DeployError::UnknownComponent(digest))?;
+            match registry.preamble(&path)? {
+                [0, b'a', b's', b'm', 0x0d, 0, 1, 0] => Ok(path),
+                [0, b'a', b's', b'm', 1, 0, 0, 0] => Err(InvalidComponent::Module.into()),
+                _ => Err(InvalidComponent::NotWasm.into()),
+            }
+        })
+        .await
     }
-}
 
-impl Steps {
-    fn done(&mut self, name: &'static str) {
-        let now = Instant::now();
-        self.0.push(Step {
-            name,
-            ms: (now - self.1).as_secs_f64() * 1e3,
+    /// The version as it describes itself. A guest that starts runs its own
+    /// code: not on this event loop.
+    async fn describe(
+        &self,
+        candidate: Version,
+        compiled: PathBuf,
+    ) -> Result<Version, InspectError> {
+        let engine = self.engine.clone();
+        let described = self.lanes.blocking().spawn(async move {
+            let description = runtime::inspect(&engine, &compiled, candidate.clone()).await?;
+            Ok(Version {
+                description,
+                ..candidate
+            })
         });
-        self.1 = now;
+        described.await.expect("inspecting does not panic")
     }
+
+    async fn store_and_swap(
+        &self,
+        ready: Ready,
+        pending: Pending,
+        steps: &mut Steps,
+    ) -> Result<Arc<InService>, DeployError> {
+        let version = ready.version.clone();
+        let change = pending.with(version.id.number());
+        let mut versions = self.versions(&change.split, &version).await?;
+        versions.push(ready);
+        let registry = self.registry.clone();
+        let deployment = on_disk(move || registry.deploy(&version, change)).await?;
+        steps.done("store");
+
+        let function = self.swap(deployment, versions)?;
+        steps.done("swap");
+        Ok(function)
+    }
+}
+
+/// A change of traffic, before the new version has its number.
+struct Pending {
+    before: Option<u32>,
+    /// What a canary stands beside, its share, and when it is taken back.
+    beside: Option<(Split, Percent, Option<Percent>)>,
+}
+
+impl Pending {
+    fn with(self, version: u32) -> Change {
+        let (split, canary) = match self.beside {
+            None => (Split::all_to(version), None),
+            Some((rest, share, abort_on)) => (
+                rest.with(version, share),
+                abort_on.map(|abort_on| Canary { version, abort_on }),
+            ),
+        };
+        Change {
+            split,
+            cause: Cause::Deploy,
+            before: self.before,
+            canary,
+        }
+    }
+}
+
+/// Runs `work`, which may wait for the disk, off the event loop.
+pub(super) async fn on_disk<T, E>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    tokio::task::spawn_blocking(work)
+        .await
+        .expect("disk work does not panic")
 }

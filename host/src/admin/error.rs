@@ -18,9 +18,6 @@ pub enum AdminError {
          the file `token` of the host's data directory"
     )]
     Unauthorized,
-    /// No such function.
-    #[error("there is no function `{0}`: `dunlin ls` lists those that are")]
-    UnknownFunction(String),
     /// The request makes no sense.
     #[error("{0}")]
     BadRequest(String),
@@ -39,10 +36,17 @@ impl AdminError {
     fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::UnknownFunction(_) => StatusCode::NOT_FOUND,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Deploy(DeployError::Mount(_)) => StatusCode::CONFLICT,
+            Self::Deploy(DeployError::UnknownFunction(_) | DeployError::UnknownVersion(_)) => {
+                StatusCode::NOT_FOUND
+            }
+            Self::Deploy(
+                DeployError::Mount(_)
+                | DeployError::Addresses(..)
+                | DeployError::NothingServes(_)
+                | DeployError::NothingBefore(_),
+            ) => StatusCode::CONFLICT,
             Self::Deploy(DeployError::Registry(_) | DeployError::Load(_)) | Self::Registry(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }

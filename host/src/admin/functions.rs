@@ -1,29 +1,93 @@
 //! Functions in the admin API: what is deployed, and changing it.
 
-use super::api::{Shared, parse_name};
-use super::deploy::Deployed;
+use super::api::{Shared, on_disk, parse_name};
+use super::deploy::{DeployError, Deployed, Rollout};
 use super::error::AdminError;
-use crate::registry::{Digest, Lane, LimitInForce, Manifest, Version};
-use crate::routing::{Deployed as InService, RouteId};
+use crate::names::FunctionName;
+use crate::registry::{Digest, Lane, LimitInForce, Manifest, Percent, Split, Version};
+use crate::routing::{Deployed as InTraffic, InService, RouteId};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use http::StatusCode;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 pub(super) async fn list(State(config): Shared) -> Json<Value> {
-    let functions: Vec<_> = config
-        .routes
-        .deployed()
-        .iter()
-        .map(|deployed| describe_deployed(deployed))
-        .collect();
+    let functions = config.routes.functions();
+    let functions: Vec<_> = functions.iter().map(|it| describe_function(it)).collect();
     Json(json!({ "functions": functions }))
 }
 
+pub(super) async fn show(
+    State(config): Shared,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, AdminError> {
+    let function = in_service(&config, &name)?;
+    Ok(Json(describe_function(&function)))
+}
+
+/// The versions that are kept, the newest first, each with its weight.
+pub(super) async fn versions(
+    State(config): Shared,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, AdminError> {
+    let function = in_service(&config, &name)?;
+    let registry = config.registry.clone();
+    let name = function.function().clone();
+    let versions = on_disk(move || registry.versions(&name)).await?;
+    let rates = function.rates();
+    let each = versions.iter().map(|version| {
+        let number = version.id.number();
+        let mut answer = describe(version);
+        answer["weight"] = json!(function.deployment.split.weight(number));
+        if let Some((_, rate)) = rates.iter().find(|(of, _)| *of == number) {
+            answer["invocations"] = json!(rate);
+        }
+        answer
+    });
+    let each: Vec<_> = each.collect();
+    Ok(Json(
+        json!({ "versions": each, "deployment": function.deployment }),
+    ))
+}
+
+pub(super) async fn deployment(
+    State(config): Shared,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, AdminError> {
+    let function = in_service(&config, &name)?;
+    Ok(Json(json!(function.deployment)))
+}
+
+/// What was in force and what is, the latest first.
+pub(super) async fn deployments(
+    State(config): Shared,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, AdminError> {
+    let function = in_service(&config, &name)?;
+    let (registry, name) = (config.registry.clone(), function.function().clone());
+    let deployments = on_disk(move || registry.deployments(&name)).await?;
+    Ok(Json(json!({ "deployments": deployments })))
+}
+
+fn in_service(config: &super::AdminConfig, name: &str) -> Result<Arc<InService>, AdminError> {
+    let name = parse_name(name)?;
+    let found = config.routes.get(&name);
+    found.ok_or_else(|| DeployError::UnknownFunction(name).into())
+}
+
+/// A function by its main version, with how its traffic is divided.
+fn describe_function(function: &InService) -> Value {
+    let mut answer = describe_deployed(function.main());
+    answer["deployment"] = json!(function.deployment);
+    answer
+}
+
 /// A version in service, with what its invocations taught about its routes.
-fn describe_deployed(deployed: &InService) -> Value {
+fn describe_deployed(deployed: &InTraffic) -> Value {
     let mut answer = describe(&deployed.version);
     for (id, route) in (0..).zip(answer["routes"].as_array_mut().into_iter().flatten()) {
         if let Some(cpu) = deployed.learned(RouteId(id)) {
@@ -68,6 +132,15 @@ fn limits(version: &Version) -> Value {
 struct DeployRequest {
     component: Digest,
     manifest: Manifest,
+    canary: Option<CanaryRequest>,
+}
+
+/// A share for the new version, and when it is taken back.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CanaryRequest {
+    share: Percent,
+    abort_on: Option<Percent>,
 }
 
 pub(super) async fn deploy(
@@ -79,28 +152,80 @@ pub(super) async fn deploy(
     let DeployRequest {
         component,
         manifest,
-    } = serde_json::from_slice(&body)
-        .map_err(|error| AdminError::BadRequest(format!("the request is not valid: {error}")))?;
+        canary,
+    } = parse(&body)?;
     if manifest.name != name {
         return Err(AdminError::BadRequest(format!(
             "the manifest names the function `{}`, the address `{name}`: make them the same",
             manifest.name
         )));
     }
-    let Deployed { version, steps } = config.deployer.deploy(component, manifest).await?;
+    let rollout = match canary {
+        None => Rollout::All,
+        Some(CanaryRequest { share, abort_on }) => Rollout::Canary { share, abort_on },
+    };
+    let Deployed {
+        version,
+        function,
+        steps,
+    } = config.deployer.deploy(component, manifest, rollout).await?;
     let mut answer = describe(&version);
+    answer["deployment"] = json!(function.deployment);
     answer["steps"] = json!(steps);
     Ok((StatusCode::CREATED, Json(answer)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SplitRequest {
+    split: Split,
+}
+
+pub(super) async fn split(
+    State(config): Shared,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, AdminError> {
+    let name = parse_name(&name)?;
+    let SplitRequest { split } = parse(&body)?;
+    let function = config.deployer.split(name, split).await?;
+    Ok(Json(json!(function.deployment)))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RollbackRequest {
+    to: Option<u32>,
+}
+
+pub(super) async fn roll_back(
+    State(config): Shared,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, AdminError> {
+    let name = parse_name(&name)?;
+    let RollbackRequest { to } = if body.is_empty() {
+        RollbackRequest::default()
+    } else {
+        parse(&body)?
+    };
+    let function = config.deployer.roll_back(name, to).await?;
+    Ok(Json(json!(function.deployment)))
 }
 
 pub(super) async fn remove(
     State(config): Shared,
     Path(name): Path<String>,
 ) -> Result<StatusCode, AdminError> {
-    let name = parse_name(&name)?;
-    if config.deployer.remove(&name).await? {
+    let name: FunctionName = parse_name(&name)?;
+    if config.deployer.remove(name.clone()).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
-        Err(AdminError::UnknownFunction(name.to_string()))
+        Err(DeployError::UnknownFunction(name).into())
     }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, AdminError> {
+    serde_json::from_slice(body)
+        .map_err(|error| AdminError::BadRequest(format!("the request is not valid: {error}")))
 }

@@ -1,6 +1,7 @@
 //! What functions wrote, in the admin API.
 
 use super::api::{Shared, parse_name};
+use super::deploy::DeployError;
 use super::error::AdminError;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
@@ -31,13 +32,8 @@ pub(super) async fn read(
     Query(query): Query<LogsQuery>,
 ) -> Result<Response, AdminError> {
     let name = parse_name(&name)?;
-    if !config
-        .routes
-        .deployed()
-        .iter()
-        .any(|it| *it.version.id.function() == name)
-    {
-        return Err(AdminError::UnknownFunction(name.to_string()));
+    if config.routes.get(&name).is_none() {
+        return Err(DeployError::UnknownFunction(name).into());
     }
     let (lines, followed) = config.logs.read(&name, query.tail);
     let lines = stream::iter(lines);

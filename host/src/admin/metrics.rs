@@ -2,7 +2,7 @@
 
 use super::api::Shared;
 use super::host_info::HostInfo;
-use crate::routing::{RouteId, Table};
+use crate::routing::{Deployed, RouteId, Table};
 use crate::scheduling::Lanes;
 use crate::telemetry::{Metrics, Now, RouteNow};
 use axum::extract::State;
@@ -35,22 +35,30 @@ impl Observed {
             connections: self.lanes.connections(),
             ..Now::default()
         };
-        for deployed in routes.deployed() {
-            let function = deployed.version.id.function();
-            now.running.push((function.clone(), deployed.running()));
-            for (id, spec) in (0..).zip(&deployed.version.description.routes) {
-                let route = RouteNow {
-                    function: function.clone(),
-                    method: spec.method.clone(),
-                    path: spec.path.clone(),
-                    learned: deployed.learned(RouteId(id)),
-                    is_quarantined: deployed.is_quarantined(RouteId(id)),
-                };
-                if route.learned.is_some() || route.is_quarantined {
-                    now.routes.push(route);
-                }
-            }
+        for function in routes.functions() {
+            now.running
+                .push((function.function().clone(), function.running()));
+            now.routes
+                .extend(function.versions().iter().flat_map(|it| remarkable(it)));
         }
         now
     }
+}
+
+/// The routes of a version that turned out other than declared.
+fn remarkable(deployed: &Deployed) -> Vec<RouteNow> {
+    let mut routes = Vec::new();
+    for (id, spec) in (0..).zip(&deployed.version.description.routes) {
+        let route = RouteNow {
+            function: deployed.version.id.function().clone(),
+            method: spec.method.clone(),
+            path: spec.path.clone(),
+            learned: deployed.learned(RouteId(id)),
+            is_quarantined: deployed.is_quarantined(RouteId(id)),
+        };
+        if route.learned.is_some() || route.is_quarantined {
+            routes.push(route);
+        }
+    }
+    routes
 }

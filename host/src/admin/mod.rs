@@ -9,9 +9,12 @@ mod functions;
 mod host_info;
 mod logs;
 mod metrics;
+mod steps;
+mod traffic;
 
 pub use self::api::{AdminConfig, router};
-pub use self::deploy::{DeployError, Deployed, Deployer, Step};
+pub use self::deploy::{DeployError, Deployed, Deployer, InvalidComponent, Rollout};
 pub use self::error::AdminError;
 pub use self::host_info::{Check, HostInfo, Setting, Status};
 pub use self::metrics::Observed;
+pub use self::steps::Step;

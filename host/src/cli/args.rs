@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use super::exit;
 use super::output::Format;
 use crate::names::{FunctionName, NameError};
-use crate::registry::TimeLimit;
+use crate::registry::{Percent, TimeLimit};
 
 /// Where a host of this machine keeps its state unless told otherwise.
 const DATA_DIR: &str = ".dunlin";
@@ -82,6 +82,7 @@ Examples:
 Examples:
   dunlin deploy functions/hello
   dunlin deploy target/wasm32-wasip2/release/hello.wasm --name hello
+  dunlin deploy functions/hello --canary 10% --abort-on 1%
   DUNLIN_TOKEN=… dunlin deploy functions/hello --host https://admin.example.com")]
     Deploy(DeployArgs),
 
@@ -91,6 +92,38 @@ Examples:
   dunlin ls
   dunlin ls --json | jq -r .name")]
     Ls(LsArgs),
+
+    /// List the versions of a function that are kept, and who gets its traffic
+    #[command(after_long_help = "\
+Examples:
+  dunlin versions hello
+  dunlin versions hello --json | jq 'select(.weight > 0)'")]
+    Versions(VersionsArgs),
+
+    /// Divide a function's traffic among its versions
+    #[command(after_long_help = "\
+Callers with the same `dunlin-version-key` header or cookie stay with one version.
+
+Examples:
+  dunlin split hello 3=90 4=10
+  dunlin split hello 4                all of it to version 4")]
+    Split(SplitArgs),
+
+    /// Give a function's traffic back to whoever had it before
+    #[command(after_long_help = "\
+Done again, it goes back further.
+
+Examples:
+  dunlin rollback hello
+  dunlin rollback hello --to 3")]
+    Rollback(RollbackArgs),
+
+    /// Take a function out of service and forget it, with all its versions
+    #[command(after_long_help = "\
+Examples:
+  dunlin rm hello
+  dunlin rm hello --yes               without being asked")]
+    Rm(RmArgs),
 
     /// Print what a function logged
     #[command(after_long_help = "\
@@ -183,6 +216,67 @@ pub(crate) struct DeployArgs {
     /// Name to deploy it as [default: from its dunlin.toml, or else its folder or file]
     #[arg(long, value_parser = name)]
     pub(crate) name: Option<FunctionName>,
+
+    /// Give the new version only this share of the traffic, such as `10%`
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) canary: Option<Percent>,
+
+    /// Take the canary's traffic back when it fails more often than the other
+    /// versions by more than this, such as `1%`
+    #[arg(long, value_name = "SHARE", requires = "canary")]
+    pub(crate) abort_on: Option<Percent>,
+
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VersionsArgs {
+    /// The function
+    #[arg(value_parser = name)]
+    pub(crate) name: FunctionName,
+
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SplitArgs {
+    /// The function
+    #[arg(value_parser = name)]
+    pub(crate) name: FunctionName,
+
+    /// Versions and their weights
+    #[arg(value_name = "VERSION=WEIGHT", required = true)]
+    pub(crate) weights: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArgs {
+    /// The function
+    #[arg(value_parser = name)]
+    pub(crate) name: FunctionName,
+
+    /// Give all traffic to this version [default: to whoever had it before]
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) to: Option<u32>,
+
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RmArgs {
+    /// The function
+    #[arg(value_parser = name)]
+    pub(crate) name: FunctionName,
+
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
 
     #[command(flatten)]
     pub(crate) client: ClientArgs,

@@ -5,7 +5,8 @@ use super::build::{self, BuildOptions, MissingTarget, Toolchain};
 use super::exit::Exit;
 use super::output::{self, Output};
 use super::project::{self, Project};
-use crate::registry::{Digest, Manifest};
+use super::traffic;
+use crate::registry::{Digest, Manifest, Percent};
 use anyhow::Context as _;
 use futures::StreamExt as _;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -133,6 +134,10 @@ pub(super) async fn deploy(args: &DeployArgs, output: &Output) -> anyhow::Result
         let request = DeployRequest {
             component: &digest,
             manifest: &project.manifest,
+            canary: args.canary.map(|share| CanaryRequest {
+                share,
+                abort_on: args.abort_on,
+            }),
         };
         admin
             .send(admin.request(Method::POST, &path).json(&request))
@@ -159,6 +164,15 @@ pub(super) async fn deploy(args: &DeployArgs, output: &Output) -> anyhow::Result
             deployed["host"].as_str().unwrap_or_default(),
             deployed["mount"].as_str().unwrap_or_default(),
         );
+        if deployed["deployment"]["split"]
+            .as_object()
+            .is_some_and(|split| split.len() > 1)
+        {
+            text.push_str(&format!(
+                ", traffic {}",
+                traffic::weights(&deployed["deployment"])
+            ));
+        }
         for step in deployed["steps"].as_array().into_iter().flatten() {
             let ms = step["ms"].as_f64().unwrap_or_default();
             text.push_str(&format!(
@@ -174,6 +188,15 @@ pub(super) async fn deploy(args: &DeployArgs, output: &Output) -> anyhow::Result
 struct DeployRequest<'a> {
     component: &'a Digest,
     manifest: &'a Manifest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    canary: Option<CanaryRequest>,
+}
+
+#[derive(Serialize)]
+struct CanaryRequest {
+    share: Percent,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    abort_on: Option<Percent>,
 }
 
 fn one_project(args: &DeployArgs) -> anyhow::Result<Project> {
@@ -242,7 +265,7 @@ pub(super) async fn ls(args: &LsArgs, output: &Output) -> anyhow::Result<()> {
         let address = format!("{}{}", text("host"), text("mount"));
         let mut head = [
             text("name"),
-            function["version"].to_string(),
+            traffic::weights(&function["deployment"]),
             address,
             text("interface"),
         ];

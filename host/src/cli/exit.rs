@@ -11,6 +11,8 @@ pub(crate) enum Exit {
     Success = 0,
     /// Anything that has no code of its own.
     Failure = 1,
+    /// The command line makes no sense: what clap does not find out itself.
+    Usage = 2,
     /// At least one function was not built; the others were.
     BuildFailed = 3,
     /// No host answers at the `--host` address.

@@ -5,7 +5,7 @@ use super::config::HostConfig;
 use super::output::Output;
 use crate::admin::{self, AdminConfig, Deployer, HostInfo, Observed};
 use crate::capabilities::egress::{Egress, EgressConfig};
-use crate::gateway::{self, Detail, Gateway, Listener, Tls, TlsSource};
+use crate::gateway::{self, Detail, Gateway, Listener, Stations, Tls, TlsSource};
 use crate::registry::{Registry, Version};
 use crate::routing::Table;
 use crate::runtime::{Engine, Instances};
@@ -45,6 +45,8 @@ pub(super) struct Host {
     serving: JoinHandle<()>,
     admin: JoinHandle<std::io::Result<()>>,
     sweeping: JoinHandle<()>,
+    /// Looks after versions on trial.
+    watching: JoinHandle<()>,
     drain_timeout: Duration,
     engine: Arc<Engine>,
     lanes: Arc<Lanes>,
@@ -102,6 +104,7 @@ impl Host {
             instances.clone(),
             logs.clone(),
             lanes.clone(),
+            config.kept_versions,
         ));
         let restored = {
             let deployer = deployer.clone();
@@ -111,9 +114,12 @@ impl Host {
         let gateway = Arc::new(Gateway::new(
             config.gateway,
             tls.clone(),
-            routes.clone(),
-            lanes.clone(),
-            instances.clone(),
+            Stations {
+                registry: registry.clone(),
+                routes: routes.clone(),
+                lanes: lanes.clone(),
+                instances: instances.clone(),
+            },
             logs.clone(),
             metrics.clone(),
         ));
@@ -144,7 +150,6 @@ impl Host {
         });
         Ok(Self {
             bound,
-            deployer,
             registry,
             restored,
             routes,
@@ -170,19 +175,19 @@ impl Host {
                     }
                 }
             }),
+            watching: tokio::spawn(deployer.clone().watch()),
+            deployer,
             drain_timeout: config.drain_timeout,
             engine,
             lanes,
         })
     }
 
-    /// The versions that are in service, by function.
+    /// The version of each function that gets most of its traffic.
     pub(super) fn versions(&self) -> Vec<Arc<Version>> {
-        self.routes
-            .deployed()
-            .iter()
-            .map(|deployed| deployed.version.clone())
-            .collect()
+        let functions = self.routes.functions();
+        let main = functions.iter().map(|it| it.main().version.clone());
+        main.collect()
     }
 
     /// Stops: takes no more connections, lets running invocations finish until
@@ -215,6 +220,7 @@ impl Host {
         let _ = tokio::time::timeout(STOP_TIMEOUT, stopped).await;
         self.admin.abort();
         self.sweeping.abort();
+        self.watching.abort();
     }
 }
 

@@ -12,6 +12,7 @@ mod output;
 mod project;
 #[cfg(test)]
 mod testing;
+mod traffic;
 mod up;
 mod watch;
 
@@ -58,6 +59,10 @@ async fn run(command: Command, output: &Output) -> anyhow::Result<()> {
         Command::Serve(args) => host::serve(&args, output).await,
         Command::Deploy(args) => client::deploy(&args, output).await,
         Command::Ls(args) => client::ls(&args, output).await,
+        Command::Versions(args) => traffic::versions(&args, output).await,
+        Command::Split(args) => traffic::split(&args, output).await,
+        Command::Rollback(args) => traffic::rollback(&args, output).await,
+        Command::Rm(args) => traffic::rm(&args, output).await,
         Command::Logs(args) => client::logs(&args, output).await,
         Command::Doctor(args) => doctor::run(&args, output).await,
     }

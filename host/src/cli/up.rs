@@ -6,6 +6,7 @@ use super::host::{Host, StopSignal, install_log};
 use super::output::{self, Output};
 use super::project::{self, Project};
 use super::watch::{Changed, Watch};
+use crate::admin::Rollout;
 use crate::gateway::Detail;
 use crate::names::FunctionName;
 use crate::registry::{Digest, Manifest};
@@ -127,7 +128,11 @@ impl<'a> Loop<'a> {
         }
         let registry = self.host.registry.clone();
         let digest = tokio::task::spawn_blocking(move || registry.put_component(&bytes)).await??;
-        let deployed = self.host.deployer.deploy(digest, manifest.clone()).await?;
+        let deployed = self
+            .host
+            .deployer
+            .deploy(digest, manifest.clone(), Rollout::All)
+            .await?;
         self.deployed.insert(manifest.name.clone(), state);
         for warning in deployed.version.warnings() {
             let name = &manifest.name;
@@ -153,7 +158,7 @@ impl<'a> Loop<'a> {
             .iter()
             .filter(|one| now.iter().all(|other| other.name != one.name))
         {
-            self.host.deployer.remove(&gone.name).await?;
+            self.host.deployer.remove(gone.name.clone()).await?;
             self.deployed.remove(&gone.name);
             self.output.note(format_args!("removed {}", gone.name));
         }

@@ -24,6 +24,8 @@ pub(super) struct Account {
     invocation: Arc<Invocation>,
     began: Instant,
     status: Option<StatusCode>,
+    /// It speaks against the version that answered, or was to.
+    blames: bool,
     /// None: it was never begun.
     outcome: Option<Outcome>,
 }
@@ -35,6 +37,7 @@ impl Account {
             invocation,
             began: Instant::now(),
             status: None,
+            blames: false,
             outcome: Some(Outcome::Cancelled),
         }
     }
@@ -42,6 +45,7 @@ impl Account {
     /// The host answers in place of the function.
     pub(super) fn failed(mut self, error: &GatewayError) {
         self.status = Some(error.status());
+        self.blames = error.blames_version();
         self.close(match error {
             GatewayError::Refused(_) => None,
             _ => Some(Outcome::Failed),
@@ -51,6 +55,7 @@ impl Account {
     /// The function answers; the account closes with the answer's last byte.
     pub(super) fn answered(mut self, answer: Response<Answer>) -> Response<Outgoing> {
         self.status = Some(answer.status());
+        self.blames = answer.status().is_server_error();
         let (parts, answer) = answer.into_parts();
         let account = if answer.is_whole() {
             self.close(Some(Outcome::Answered));
@@ -76,6 +81,9 @@ impl Drop for Account {
         route
             .metrics()
             .ended(lane == Lane::Blocking, outcome, took, cpu);
+        if outcome != Outcome::Cancelled {
+            route.ended(self.blames);
+        }
         let spec = route.spec();
         tracing::debug!(
             target: "dunlin",
@@ -125,7 +133,8 @@ impl HttpBody for Outgoing {
             Poll::Ready(Some(Err(_))) => Outcome::Failed,
             _ => return polled,
         };
-        if let Some(account) = self.account.take() {
+        if let Some(mut account) = self.account.take() {
+            account.blames |= outcome == Outcome::Failed;
             account.close(Some(outcome));
         }
         polled

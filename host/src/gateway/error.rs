@@ -2,7 +2,7 @@
 //! sentence; what the guest did wrong in detail is in the function's log.
 
 use super::account::Outgoing;
-use crate::registry::ByteSize;
+use crate::registry::{ByteSize, RegistryError};
 use crate::routing::RouteError;
 use crate::runtime::{Failed, Failure};
 use crate::scheduling::Refused;
@@ -41,6 +41,17 @@ pub enum GatewayError {
     /// The invocation failed.
     #[error(transparent)]
     Failed(#[from] Failed),
+    /// Only who deploys may choose.
+    #[error(
+        "choosing a version with `dunlin-version` needs a token that may deploy, in `dunlin-token`"
+    )]
+    VersionRefused,
+    /// No such version.
+    #[error("the function has no version of this number")]
+    UnknownVersion,
+    /// The store failed.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// More body than the function takes.
     #[error("the request body is larger than the function's limit of {0}")]
     BodyTooLarge(ByteSize),
@@ -91,6 +102,9 @@ impl GatewayError {
                 Failure::NoRoom(_) => "host-overloaded",
                 Failure::Load(_) => "load-failed",
             },
+            Self::VersionRefused => "version-refused",
+            Self::UnknownVersion => "unknown-version",
+            Self::Registry(_) => "load-failed",
             Self::BodyTooLarge(_) => "body-too-large",
             Self::BodyTooSlow => "body-too-slow",
             Self::BodyBroken => "body-broken",
@@ -115,6 +129,9 @@ impl GatewayError {
                 Failure::Load(_) => StatusCode::INTERNAL_SERVER_ERROR,
                 _ => StatusCode::BAD_GATEWAY,
             },
+            Self::VersionRefused => StatusCode::FORBIDDEN,
+            Self::UnknownVersion => StatusCode::NOT_FOUND,
+            Self::Registry(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::BodyBroken | Self::BadHost => StatusCode::BAD_REQUEST,
@@ -148,7 +165,18 @@ impl GatewayError {
                 Failure::NoRoom(_) => Refused::HostOverloaded.to_string(),
                 Failure::Load(_) => "the function cannot be loaded".to_owned(),
             },
+            Self::Registry(_) => "the function cannot be loaded".to_owned(),
             other => other.to_string(),
+        }
+    }
+
+    /// Whether it speaks against the version that was to answer.
+    pub(super) fn blames_version(&self) -> bool {
+        match self {
+            Self::Failed(failed) => {
+                !matches!(failed.failure, Failure::Draining | Failure::NoRoom(_))
+            }
+            _ => false,
         }
     }
 

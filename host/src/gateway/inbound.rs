@@ -1,5 +1,6 @@
 //! A request on its way in: what the function is told, and its body, measured.
 
+use super::chosen;
 use super::connection::Peer;
 use super::error::GatewayError;
 use crate::contract::{Body, BodyError, Head};
@@ -120,7 +121,8 @@ pub(super) async fn prepare(
     })
 }
 
-/// Takes out what callers may not claim about themselves; returns what the host
+/// Takes out what callers may not claim about themselves, and what is between
+/// them and the host; returns what the host
 /// knows instead.
 fn stamp(
     headers: &mut HeaderMap,
@@ -128,7 +130,9 @@ fn stamp(
     peer: &Peer,
     id: &RequestId,
 ) -> Vec<(HeaderName, HeaderValue)> {
-    const CLAIMED: [HeaderName; 6] = [
+    const CLAIMED: [HeaderName; 8] = [
+        chosen::VERSION,
+        chosen::TOKEN,
         RequestId::HEADER,
         FORWARDED_FOR,
         FORWARDED_HOST,

@@ -4,6 +4,7 @@
 //! bottom.
 
 mod account;
+mod chosen;
 mod connection;
 mod error;
 mod inbound;
@@ -16,5 +17,5 @@ mod tls;
 
 pub use self::error::{Detail, GatewayError};
 pub use self::listener::{BindError, Listener, bind};
-pub use self::request::{Gateway, GatewayConfig};
+pub use self::request::{Gateway, GatewayConfig, Stations};
 pub use self::tls::{Tls, TlsError, TlsSource};

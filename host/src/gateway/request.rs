@@ -1,6 +1,7 @@
 //! The path of a request through the host.
 
 use super::account::{Account, Outgoing};
+use super::chosen;
 use super::connection::Peer;
 use super::error::{Detail, GatewayError};
 use super::inbound::{self, Inbound};
@@ -8,6 +9,7 @@ use super::screen::screen;
 use super::tls::Tls;
 use crate::capabilities::Invocation;
 use crate::capabilities::egress::Hops;
+use crate::registry::Registry;
 use crate::routing::{Route, Table};
 use crate::runtime::{Answer, Failure, Instances};
 use crate::scheduling::Lanes;
@@ -59,10 +61,23 @@ pub struct Gateway {
     pub(super) lanes: Arc<Lanes>,
     /// Cancelled when the host stops: connections finish what they have.
     pub(super) draining: CancellationToken,
-    routes: Arc<Table>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) routes: Arc<Table>,
     instances: Arc<Instances>,
     logs: Arc<Logs>,
     metrics: Arc<Metrics>,
+}
+
+/// What a request passes after the gateway.
+pub struct Stations {
+    /// Where versions without traffic are found.
+    pub registry: Arc<Registry>,
+    /// Who answers.
+    pub routes: Arc<Table>,
+    /// When.
+    pub lanes: Arc<Lanes>,
+    /// In what.
+    pub instances: Arc<Instances>,
 }
 
 impl Gateway {
@@ -70,17 +85,22 @@ impl Gateway {
     pub fn new(
         config: GatewayConfig,
         tls: Option<Arc<Tls>>,
-        routes: Arc<Table>,
-        lanes: Arc<Lanes>,
-        instances: Arc<Instances>,
+        stations: Stations,
         logs: Arc<Logs>,
         metrics: Arc<Metrics>,
     ) -> Self {
+        let Stations {
+            registry,
+            routes,
+            lanes,
+            instances,
+        } = stations;
         Self {
             config,
             tls,
             lanes,
             draining: CancellationToken::new(),
+            registry,
             routes,
             instances,
             logs,
@@ -129,10 +149,14 @@ impl Gateway {
             return Err((GatewayError::LoopDetected, None));
         }
         let host = screen(&request).map_err(|error| (error, None))?;
-        let route = self
-            .routes
-            .resolve(host, request.method().as_str(), request.uri()) // who answers
-            .map_err(|error| (error.into(), None))?;
+        let route = if chosen::names_version(request.headers()) {
+            Box::pin(self.chosen(host, &request)).await
+        } else {
+            let (method, key) = (request.method().as_str(), || chosen::key(request.headers()));
+            let found = self.routes.resolve(host, method, request.uri(), key); // who answers
+            found.map_err(GatewayError::from)
+        };
+        let route = route.map_err(|error| (error, None))?;
         let response = if route.finishes() {
             Box::pin(self.invoke_detached(request, peer, id, hops, &route)).await
         } else {

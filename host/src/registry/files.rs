@@ -126,6 +126,17 @@ impl Layout {
         self.compiled_by(engine).join(format!("{digest}.cwasm"))
     }
 
+    /// All files that stem from a component, for whatever engine.
+    pub(super) fn files_of(&self, digest: &Digest) -> Vec<PathBuf> {
+        let engines = fs::read_dir(self.compiled_by("")).into_iter().flatten();
+        let compiled = engines
+            .flatten()
+            .map(|engine| engine.path().join(format!("{digest}.cwasm")));
+        std::iter::once(self.component(digest))
+            .chain(compiled)
+            .collect()
+    }
+
     pub(super) fn database(&self) -> PathBuf {
         self.root.join("registry.sqlite")
     }

@@ -1,12 +1,17 @@
 //! What is deployed: manifests, versions, deployments, and where they are kept.
 
 mod build_section;
+mod deployment;
 mod description;
 mod egress_entry;
 mod egress_policy;
 mod files;
+mod history;
 mod limits;
 mod manifest;
+mod percent;
+mod record;
+mod split;
 mod store;
 mod store_error;
 mod toml_error;
@@ -16,12 +21,16 @@ mod var_name;
 mod version;
 
 pub use self::build_section::{BuildCommand, BuildSection};
+pub use self::deployment::{Canary, Cause, Change, Deployment};
 pub use self::description::{Description, DescriptionError, Interface, Lane, RouteSpec};
 pub use self::egress_entry::{EgressEntry, EgressEntryError};
 pub use self::egress_policy::{Destination, EgressPolicy, Host, Scheme};
 pub use self::files::Digest;
+pub use self::history::{InForce, now_ms};
 pub use self::limits::{LimitInForce, Limits};
 pub use self::manifest::{EgressSection, Isolation, Manifest, OnDisconnect};
+pub use self::percent::{Percent, PercentError};
+pub use self::split::{Split, SplitError};
 pub use self::store::Registry;
 pub use self::store_error::RegistryError;
 pub use self::toml_error::{TomlError, from_toml};

@@ -4,18 +4,17 @@
 
 use super::files::{self, Layout};
 use super::store_error::{RegistryError, io_error};
-use super::{Description, Digest, Limits, Manifest, Version};
-use crate::names::{FunctionName, VersionId};
-use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, params};
+use super::{Digest, Limits};
+use rusqlite::{Connection, TransactionBehavior};
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use subtle::ConstantTimeEq as _;
 
 /// The schema's steps; `user_version` counts how many a database has taken.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema-2.sql")];
 
 /// The truth about what is deployed.
 #[derive(Debug)]
@@ -103,6 +102,15 @@ impl Registry {
         Ok(token)
     }
 
+    /// Whether this token may deploy.
+    ///
+    /// # Errors
+    ///
+    /// When the disk fails.
+    pub fn opens(&self, token: &[u8]) -> Result<bool, RegistryError> {
+        Ok(bool::from(token.ct_eq(self.local_token()?.as_bytes())))
+    }
+
     /// Keeps a component; returns its digest.
     ///
     /// # Errors
@@ -149,6 +157,46 @@ impl Registry {
         Some(self.layout.component(digest)).filter(|path| path.exists())
     }
 
+    /// The first 8 bytes of a component's file, which tell what it is; zeros
+    /// for what is not there.
+    ///
+    /// # Errors
+    ///
+    /// When the disk fails.
+    pub fn preamble(&self, component: &Path) -> Result<[u8; 8], RegistryError> {
+        let mut start = [0; 8];
+        let mut file = File::open(component).map_err(io_error("open", component))?;
+        match file.read_exact(&mut start) {
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+                Err(io_error("read", component)(error))
+            }
+            _ => Ok(start),
+        }
+    }
+
+    /// Deletes components, and what was compiled from them, unless a version
+    /// was made from them.
+    ///
+    /// # Errors
+    ///
+    /// When the disk or the database fails.
+    pub fn forget_unused(&self, components: &[Digest]) -> Result<(), RegistryError> {
+        for component in components {
+            if self.is_used(component)? {
+                continue;
+            }
+            for path in self.layout.files_of(component) {
+                match fs::remove_file(&path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        return Err(io_error("remove", &path)(error));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Where the code that `engine` compiled from a component belongs. The file
     /// is a cache: it may be absent.
     pub fn compiled(&self, digest: &Digest, engine: &str) -> PathBuf {
@@ -160,122 +208,7 @@ impl Registry {
         self.layout.root()
     }
 
-    /// Records a new version and gives it all the function's traffic, in one
-    /// transaction.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails; then nothing has changed.
-    pub fn deploy(
-        &self,
-        component: Digest,
-        manifest: Manifest,
-        description: Description,
-    ) -> Result<Version, RegistryError> {
-        let created_at_ms = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| {
-                u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-            });
-        let damaged = |source: serde_json::Error| RegistryError::Damaged {
-            version: manifest.name.to_string(),
-            source: source.into(),
-        };
-        let manifest_json = serde_json::to_string(&manifest).map_err(damaged)?;
-        let description_json = serde_json::to_string(&description).map_err(damaged)?;
-
-        let mut database = self.database();
-        let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let function = manifest.name.as_str();
-        let number: u32 = transaction.query_row(
-            "SELECT coalesce(max(number), 0) + 1 FROM versions WHERE function = ?1",
-            [function],
-            |row| row.get(0),
-        )?;
-        transaction.execute(
-            "INSERT INTO versions VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![
-                function,
-                number,
-                component.as_str(),
-                manifest_json,
-                description_json,
-                i64::try_from(created_at_ms).unwrap_or(i64::MAX),
-            ],
-        )?;
-        transaction.execute("DELETE FROM deployments WHERE function = ?1", [function])?;
-        transaction.execute(
-            "INSERT INTO deployments VALUES (?1, ?2, 100)",
-            params![function, number],
-        )?;
-        transaction.commit()?;
-        let id = VersionId::new(manifest.name.clone(), number);
-        Ok(Version {
-            id,
-            component,
-            limits: manifest.limits.clamped(&self.maxima),
-            manifest,
-            description,
-            created_at_ms,
-        })
-    }
-
-    /// The version of each function that gets its traffic.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails. A damaged record is an error of its own in the
-    /// list: it takes no other function down.
-    pub fn deployed(&self) -> Result<Vec<Result<Version, RegistryError>>, RegistryError> {
-        let database = self.database();
-        let mut query = database.prepare(
-            "SELECT v.function, v.number, v.component, v.manifest, v.description, v.created_at
-             FROM versions v JOIN deployments USING (function, number) ORDER BY v.function",
-        )?;
-        let rows = query.query_map([], Record::read)?;
-        rows.map(|record| Ok(record?.decode(&self.maxima)))
-            .collect()
-    }
-
-    /// One version, if it is kept.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails or the record is damaged.
-    pub fn version(&self, id: &VersionId) -> Result<Option<Version>, RegistryError> {
-        let record = self
-            .database()
-            .query_row(
-                "SELECT function, number, component, manifest, description, created_at
-                 FROM versions WHERE function = ?1 AND number = ?2",
-                params![id.function().as_str(), id.number()],
-                Record::read,
-            )
-            .optional()?;
-        record.map(|record| record.decode(&self.maxima)).transpose()
-    }
-
-    /// Forgets a function and its versions; false if there was none.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails; then nothing has changed.
-    pub fn remove(&self, function: &FunctionName) -> Result<bool, RegistryError> {
-        let mut database = self.database();
-        let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute(
-            "DELETE FROM deployments WHERE function = ?1",
-            [function.as_str()],
-        )?;
-        let removed = transaction.execute(
-            "DELETE FROM versions WHERE function = ?1",
-            [function.as_str()],
-        )?;
-        transaction.commit()?;
-        Ok(removed > 0)
-    }
-
-    fn database(&self) -> std::sync::MutexGuard<'_, Connection> {
+    pub(super) fn database(&self) -> std::sync::MutexGuard<'_, Connection> {
         // A panic between two statements left a transaction that rolled back.
         self.database.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -300,102 +233,22 @@ fn migrate(database: &mut Connection, path: &Path) -> Result<(), RegistryError> 
     Ok(())
 }
 
-/// A row of `versions`, as it lies in the database.
-struct Record {
-    function: String,
-    number: u32,
-    component: String,
-    manifest: String,
-    description: String,
-    created_at_ms: i64,
-}
-
-impl Record {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            function: row.get(0)?,
-            number: row.get(1)?,
-            component: row.get(2)?,
-            manifest: row.get(3)?,
-            description: row.get(4)?,
-            created_at_ms: row.get(5)?,
-        })
-    }
-
-    fn decode(self, maxima: &Limits) -> Result<Version, RegistryError> {
-        let decode = || -> Result<Version, Box<dyn std::error::Error + Send + Sync>> {
-            let manifest: Manifest = serde_json::from_str(&self.manifest)?;
-            Ok(Version {
-                id: VersionId::new(self.function.parse()?, self.number),
-                component: self.component.parse()?,
-                limits: manifest.limits.clamped(maxima),
-                manifest,
-                description: serde_json::from_str(&self.description)?,
-                created_at_ms: u64::try_from(self.created_at_ms)?,
-            })
-        };
-        decode().map_err(|source| RegistryError::Damaged {
-            version: format!("{}@{}", self.function, self.number),
-            source,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::Interface;
     use super::*;
 
-    fn deploy(registry: &Registry, name: &str, wasm: &[u8]) -> Version {
-        let digest = registry.put_component(wasm).unwrap();
-        let manifest = Manifest::named(name.parse().unwrap());
-        registry
-            .deploy(
-                digest,
-                manifest,
-                Description::of_standard(Interface::WasiHttp02),
-            )
-            .unwrap()
-    }
-
     #[test]
-    fn versions_count_up_and_survive_a_restart() {
+    fn a_token_is_made_once() {
         let folder = tempfile::tempdir().unwrap();
-        let registry = Registry::open(folder.path()).unwrap();
-        assert_eq!(deploy(&registry, "shop", b"one").id.to_string(), "shop@1");
-        assert_eq!(deploy(&registry, "shop", b"two").id.to_string(), "shop@2");
-        assert_eq!(deploy(&registry, "blog", b"one").id.to_string(), "blog@1");
-        let token = registry.local_token().unwrap();
-        drop(registry);
-
-        let registry = Registry::open(folder.path()).unwrap();
-        let deployed: Vec<_> = registry
-            .deployed()
+        let token = Registry::open(folder.path())
             .unwrap()
-            .into_iter()
-            .map(Result::unwrap)
-            .collect();
-        let ids: Vec<_> = deployed
-            .iter()
-            .map(|version| version.id.to_string())
-            .collect();
-        assert_eq!(ids, ["blog@1", "shop@2"]);
-        assert!(registry.component(&deployed[1].component).is_some());
-        assert!(
-            registry
-                .version(&"shop@1".parse().unwrap())
-                .unwrap()
-                .is_some()
-        );
-        assert!(
-            registry
-                .version(&"shop@3".parse().unwrap())
-                .unwrap()
-                .is_none()
-        );
-        assert_eq!(registry.local_token().unwrap(), token);
-        assert!(registry.remove(&"shop".parse().unwrap()).unwrap());
-        assert!(!registry.remove(&"shop".parse().unwrap()).unwrap());
+            .local_token()
+            .unwrap();
+        let again = Registry::open(folder.path())
+            .unwrap()
+            .local_token()
+            .unwrap();
+        assert_eq!(again, token);
     }
 
     #[test]
@@ -420,23 +273,5 @@ mod tests {
             Registry::open(folder.path()),
             Err(RegistryError::Newer { .. })
         ));
-    }
-
-    #[test]
-    fn a_damaged_record_takes_no_other_function_down() {
-        let folder = tempfile::tempdir().unwrap();
-        let registry = Registry::open(folder.path()).unwrap();
-        deploy(&registry, "shop", b"one");
-        deploy(&registry, "blog", b"one");
-        registry
-            .database()
-            .execute(
-                "UPDATE versions SET manifest = '{' WHERE function = 'blog'",
-                [],
-            )
-            .unwrap();
-        let deployed = registry.deployed().unwrap();
-        assert!(matches!(deployed[0], Err(RegistryError::Damaged { .. })));
-        assert!(deployed[1].is_ok());
     }
 }

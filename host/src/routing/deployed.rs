@@ -1,8 +1,10 @@
 //! A version that gets traffic, its routes, and where one request goes.
 
+use super::canary::Tally;
 use super::function::{FunctionRoutes, Matched};
 use super::habit::{Now, Quarantine};
 use super::lane_hint::LaneHint;
+use super::table::RouteError;
 use crate::names::FunctionName;
 use crate::registry::{Isolation, Lane, OnDisconnect, RouteSpec, Version};
 use crate::telemetry::FunctionMetrics;
@@ -25,6 +27,7 @@ pub struct Deployed {
     /// Invocations of the function, whatever the version.
     running: Arc<AtomicUsize>,
     metrics: FunctionMetrics,
+    pub(super) tally: Tally,
 }
 
 /// What a route's invocations taught about it, until its version is replaced or
@@ -39,7 +42,7 @@ impl Deployed {
     pub(super) fn new(
         version: Arc<Version>,
         routes: FunctionRoutes,
-        previous: Option<&Self>,
+        running: Arc<AtomicUsize>,
         metrics: FunctionMetrics,
     ) -> Self {
         let routes_of = version.description.routes.iter();
@@ -47,30 +50,42 @@ impl Deployed {
             lane: LaneHint::new(route.lane),
             quarantine: Quarantine::default(),
         });
-        let running = previous
-            .map(|previous| previous.running.clone())
-            .unwrap_or_default();
         Self {
             learned: learned.collect(),
             version,
             routes,
             running,
             metrics,
+            tally: Tally::default(),
         }
     }
 
-    /// What answers `method` for `path`, which is below the mount, whose length
-    /// is `mount_len`.
-    pub(super) fn find(
+    /// What answers `method` at `uri`, whose first `mount_len` bytes name the
+    /// function.
+    ///
+    /// # Errors
+    ///
+    /// When nothing does.
+    pub fn find(
         self: &Arc<Self>,
         method: &str,
-        path: &str,
+        uri: &Uri,
         mount_len: usize,
-    ) -> Result<Route, NotHere> {
+    ) -> Result<Route, RouteError> {
+        let path = match &uri.path()[mount_len..] {
+            "" => "/",
+            below => below,
+        };
+        let function = || self.version.id.function().clone();
         let id = match self.routes.find(method, path) {
             Matched::Route(id) => id,
-            Matched::OtherMethods(allow) => return Err(NotHere::OtherMethods(allow)),
-            Matched::Nothing => return Err(NotHere::Nothing),
+            Matched::OtherMethods(allow) => {
+                return Err(RouteError::MethodNotAllowed {
+                    function: function(),
+                    allow,
+                });
+            }
+            Matched::Nothing => return Err(RouteError::NoRoute(function())),
         };
         let learned = &self.learned[id as usize];
         let lane = learned.lane.lane();
@@ -104,13 +119,6 @@ impl Deployed {
     pub fn running(&self) -> usize {
         self.running.load(Ordering::Relaxed)
     }
-}
-
-/// Why a function does not answer a request.
-pub(super) enum NotHere {
-    /// The path exists with other methods: a list for `Allow`.
-    OtherMethods(String),
-    Nothing,
 }
 
 /// Where one request goes.
@@ -169,6 +177,11 @@ impl Route {
         }
         let begins = self.learned().quarantine.crashed(Now::read());
         begins.then_some(Quarantine::LENGTH)
+    }
+
+    /// Counts an invocation that ended, for the comparison of versions.
+    pub fn ended(&self, failed: bool) {
+        self.deployed.tally.count(failed);
     }
 
     /// The function's meters.

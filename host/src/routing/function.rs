@@ -33,7 +33,7 @@ pub enum RouteConflict {
 
 /// The routes of one version.
 #[derive(Debug)]
-pub struct FunctionRoutes {
+pub(super) struct FunctionRoutes {
     paths: Router<Methods>,
 }
 
@@ -56,7 +56,7 @@ impl FunctionRoutes {
     /// # Errors
     ///
     /// The first template that is not valid, or that another route has too.
-    pub fn new(description: &Description) -> Result<Self, RouteConflict> {
+    pub(super) fn new(description: &Description) -> Result<Self, RouteConflict> {
         let mut templates: Vec<(&str, Methods)> = Vec::new();
         for (index, RouteSpec { method, path, .. }) in description.routes.iter().enumerate() {
             let id = u32::try_from(index).expect("a description has at most 1,000 routes");

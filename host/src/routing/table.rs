@@ -2,10 +2,10 @@
 //! and path to a route. Built anew on each change and swapped in one step;
 //! requests read it without a lock.
 
-use super::deployed::{Deployed, NotHere, Route};
-use super::function::FunctionRoutes;
+use super::deployed::Route;
+use super::in_service::{InService, Ready};
 use crate::names::FunctionName;
-use crate::registry::{Manifest, Version};
+use crate::registry::{Deployment, Manifest};
 use crate::telemetry::Metrics;
 use arc_swap::ArcSwap;
 use http::Uri;
@@ -47,13 +47,14 @@ pub struct MountConflict {
 /// The functions of one host name, or of all others, by mount.
 #[derive(Clone, Debug, Default)]
 struct Mounts {
-    by_path: HashMap<String, Arc<Deployed>>,
+    by_path: HashMap<String, Arc<InService>>,
     /// Segments of the longest mount: no longer prefix need be tried.
     depth: usize,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Snapshot {
+    functions: HashMap<FunctionName, Arc<InService>>,
     any_host: Mounts,
     by_host: HashMap<String, Mounts>,
 }
@@ -76,50 +77,37 @@ impl Table {
         }
     }
 
-    /// Finds the route that a request is for.
+    /// Finds the route that a request is for. Where versions share the traffic,
+    /// equal keys lead to equal versions.
     ///
     /// # Errors
     ///
     /// When there is none.
-    pub fn resolve(
+    pub fn resolve<'k>(
         &self,
         host: Option<&str>,
         method: &str,
         uri: &Uri,
+        key: impl FnOnce() -> Option<&'k [u8]>,
     ) -> Result<Route, RouteError> {
         let snapshot = self.current.load();
-        let path = uri.path();
-        let own_host = || {
-            let name = host_name(host?);
-            snapshot.by_host.get(name).or_else(|| {
-                name.bytes()
-                    .any(|byte| byte.is_ascii_uppercase())
-                    .then(|| snapshot.by_host.get(&name.to_ascii_lowercase()))?
-            })
-        };
-        let found = if snapshot.by_host.is_empty() {
-            None
-        } else {
-            own_host()
-        };
-        let (mount_len, entry) = found
-            .and_then(|mounts| mounts.find(path))
-            .or_else(|| snapshot.any_host.find(path))
-            .ok_or(RouteError::UnknownFunction)?;
-        let below = match &path[mount_len..] {
-            "" => "/",
-            below => below,
-        };
-        let function = || entry.version.id.function().clone();
-        entry
-            .find(method, below, mount_len)
-            .map_err(|not_here| match not_here {
-                NotHere::OtherMethods(allow) => RouteError::MethodNotAllowed {
-                    function: function(),
-                    allow,
-                },
-                NotHere::Nothing => RouteError::NoRoute(function()),
-            })
+        let (mount_len, function) = snapshot.find(host, uri.path())?;
+        function.pick(key).find(method, uri, mount_len)
+    }
+
+    /// Finds the function that a request is for, and the length of its mount.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub fn function_at(
+        &self,
+        host: Option<&str>,
+        uri: &Uri,
+    ) -> Result<(usize, Arc<InService>), RouteError> {
+        let snapshot = self.current.load();
+        let (mount_len, function) = snapshot.find(host, uri.path())?;
+        Ok((mount_len, function.clone()))
     }
 
     /// Whether a function with this manifest may stand beside the others.
@@ -128,16 +116,99 @@ impl Table {
     ///
     /// When another function has its address.
     pub fn check(&self, manifest: &Manifest) -> Result<(), MountConflict> {
+        self.current.load().check(manifest)
+    }
+
+    /// Puts a deployment into force, in one step: `versions` are all that it
+    /// names. Requests that were routed before stay with the version they got.
+    /// Returns what was in force.
+    ///
+    /// # Errors
+    ///
+    /// When another function has its address; then nothing has changed.
+    pub fn insert(
+        &self,
+        deployment: Deployment,
+        versions: Vec<Ready>,
+    ) -> Result<Option<Arc<InService>>, MountConflict> {
+        self.change(|next| next.insert(deployment, versions, &self.metrics))
+    }
+
+    /// The same for many functions, none of which is in service: much quicker
+    /// than one by one.
+    pub fn insert_all(
+        &self,
+        all: impl IntoIterator<Item = (Deployment, Vec<Ready>)>,
+    ) -> Vec<Result<(), MountConflict>> {
+        let inserted = self.change(|next| {
+            let each = all.into_iter().map(|(deployment, versions)| {
+                next.insert(deployment, versions, &self.metrics).map(drop)
+            });
+            Ok::<_, MountConflict>(each.collect())
+        });
+        inserted.unwrap_or_default()
+    }
+
+    /// Takes a function out of the table; returns what was in force.
+    pub fn remove(&self, function: &FunctionName) -> Option<Arc<InService>> {
+        let removed = self.change(|next| Ok::<_, MountConflict>(next.remove(function)));
+        removed.unwrap_or_default()
+    }
+
+    /// Changes a copy and swaps it in, unless the change fails.
+    fn change<T, E>(&self, change: impl FnOnce(&mut Snapshot) -> Result<T, E>) -> Result<T, E> {
+        let _change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = Snapshot::clone(&self.current.load());
+        let changed = change(&mut next)?;
+        self.current.store(Arc::new(next));
+        Ok(changed)
+    }
+
+    /// A function in service, by its name.
+    pub fn get(&self, function: &FunctionName) -> Option<Arc<InService>> {
         let snapshot = self.current.load();
+        snapshot.functions.get(function).cloned()
+    }
+
+    /// The functions in service, by name.
+    pub fn functions(&self) -> Vec<Arc<InService>> {
+        let mut all: Vec<_> = self.current.load().functions.values().cloned().collect();
+        all.sort_by(|a, b| a.function().cmp(b.function()));
+        all
+    }
+}
+
+impl Snapshot {
+    fn find(&self, host: Option<&str>, path: &str) -> Result<(usize, &Arc<InService>), RouteError> {
+        let own_host = || {
+            let name = host_name(host?);
+            self.by_host.get(name).or_else(|| {
+                name.bytes()
+                    .any(|byte| byte.is_ascii_uppercase())
+                    .then(|| self.by_host.get(&name.to_ascii_lowercase()))?
+            })
+        };
+        let found = if self.by_host.is_empty() {
+            None
+        } else {
+            own_host()
+        };
+        found
+            .and_then(|mounts| mounts.find(path))
+            .or_else(|| self.any_host.find(path))
+            .ok_or(RouteError::UnknownFunction)
+    }
+
+    fn check(&self, manifest: &Manifest) -> Result<(), MountConflict> {
         let mounts = match &manifest.host {
-            None => Some(&snapshot.any_host),
-            Some(host) => snapshot.by_host.get(host.as_str()),
+            None => Some(&self.any_host),
+            Some(host) => self.by_host.get(host.as_str()),
         };
         let path = mount_key(manifest);
         match mounts.and_then(|mounts| mounts.by_path.get(path)) {
-            Some(entry) if *entry.version.id.function() != manifest.name => Err(MountConflict {
+            Some(entry) if *entry.function() != manifest.name => Err(MountConflict {
                 newcomer: manifest.name.clone(),
-                holder: entry.version.id.function().clone(),
+                holder: entry.function().clone(),
                 address: format!(
                     "{}{}",
                     manifest.host.as_ref().map_or("", |host| host.as_str()),
@@ -148,76 +219,58 @@ impl Table {
         }
     }
 
-    /// Gives `version` all the traffic of its function, in one step. Requests
-    /// that were routed before stay with the version they got.
-    ///
-    /// # Errors
-    ///
-    /// When another function has its address; then nothing has changed.
-    pub fn insert(
-        &self,
-        version: Arc<Version>,
-        routes: FunctionRoutes,
-    ) -> Result<Option<Arc<Deployed>>, MountConflict> {
-        let _change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
-        self.check(&version.manifest)?;
-        let mut next = Snapshot::clone(&self.current.load());
-        let previous = next.remove(version.id.function());
-        let mounts = match &version.manifest.host {
-            None => &mut next.any_host,
-            Some(host) => next.by_host.entry(host.as_str().to_owned()).or_default(),
+    fn insert(
+        &mut self,
+        deployment: Deployment,
+        versions: Vec<Ready>,
+        metrics: &Metrics,
+    ) -> Result<Option<Arc<InService>>, MountConflict> {
+        let metrics = metrics.of(&deployment.function);
+        let previous = self.functions.get(&deployment.function).cloned();
+        let new = Arc::new(InService::new(
+            deployment,
+            versions,
+            previous.as_deref(),
+            metrics,
+        ));
+        let manifest = new.manifest();
+        self.check(manifest)?;
+        self.remove(new.function());
+        let mounts = match &manifest.host {
+            None => &mut self.any_host,
+            Some(host) => self.by_host.entry(host.as_str().to_owned()).or_default(),
         };
-        let path = mount_key(&version.manifest).to_owned();
+        let path = mount_key(manifest).to_owned();
         mounts.depth = mounts.depth.max(path.matches('/').count());
-        let metrics = self.metrics.of(version.id.function());
-        let deployed = Deployed::new(version, routes, previous.as_deref(), metrics);
-        mounts.by_path.insert(path, Arc::new(deployed));
-        self.current.store(Arc::new(next));
+        mounts.by_path.insert(path, new.clone());
+        self.functions.insert(new.function().clone(), new);
         Ok(previous)
     }
 
-    /// Takes a function out of the table; returns the version that it had.
-    pub fn remove(&self, function: &FunctionName) -> Option<Arc<Deployed>> {
-        let _change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut next = Snapshot::clone(&self.current.load());
-        let removed = next.remove(function);
-        self.current.store(Arc::new(next));
-        removed
-    }
-
-    /// The version of each function that gets its traffic, by name.
-    pub fn deployed(&self) -> Vec<Arc<Deployed>> {
-        let snapshot = self.current.load();
-        let mounts = std::iter::once(&snapshot.any_host).chain(snapshot.by_host.values());
-        let mut deployed: Vec<_> = mounts
-            .flat_map(|mounts| mounts.by_path.values())
-            .cloned()
-            .collect();
-        deployed.sort_by(|a, b| a.version.id.cmp(&b.version.id));
-        deployed
-    }
-}
-
-impl Snapshot {
-    fn remove(&mut self, function: &FunctionName) -> Option<Arc<Deployed>> {
-        let mut removed = None;
-        for mounts in std::iter::once(&mut self.any_host).chain(self.by_host.values_mut()) {
-            mounts.by_path.retain(|_, entry| {
-                let keep = entry.version.id.function() != function;
-                if !keep {
-                    removed = Some(entry.clone());
+    fn remove(&mut self, function: &FunctionName) -> Option<Arc<InService>> {
+        let removed = self.functions.remove(function)?;
+        let manifest = removed.manifest();
+        let path = mount_key(manifest);
+        match &manifest.host {
+            None => {
+                self.any_host.by_path.remove(path);
+            }
+            Some(host) => {
+                let mounts = self.by_host.get_mut(host.as_str());
+                let mounts = mounts.expect("a function stands where its manifest says");
+                mounts.by_path.remove(path);
+                if mounts.by_path.is_empty() {
+                    self.by_host.remove(host.as_str());
                 }
-                keep
-            });
+            }
         }
-        self.by_host.retain(|_, mounts| !mounts.by_path.is_empty());
-        removed
+        Some(removed)
     }
 }
 
 impl Mounts {
     /// The function with the longest mount that `path` is at or below.
-    fn find(&self, path: &str) -> Option<(usize, &Arc<Deployed>)> {
+    fn find(&self, path: &str) -> Option<(usize, &Arc<InService>)> {
         let ends = path
             .match_indices('/')
             .map(|(at, _)| at)
@@ -253,8 +306,7 @@ fn host_name(host: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::VersionId;
-    use crate::registry::{Description, Digest, Interface};
+    use crate::routing::testing;
 
     fn insert(
         table: &Table,
@@ -267,22 +319,16 @@ mod tests {
             manifest.mount = mount.parse().unwrap();
         }
         manifest.host = host.map(|host| host.parse().unwrap());
-        let description = Description::of_standard(Interface::WasiHttp03);
-        let routes = FunctionRoutes::new(&description).unwrap();
-        let version = Version {
-            id: VersionId::new(manifest.name.clone(), 1),
-            component: Digest::of(b""),
-            limits: manifest.limits.clone(),
-            manifest,
-            description,
-            created_at_ms: 0,
-        };
-        table.insert(Arc::new(version), routes).map(drop)
+        let before = table.get(&manifest.name);
+        let number = before.map_or(1, |it| it.main().version.id.number() + 1);
+        let deployment = testing::deployment(&manifest, &format!("{number}=100"));
+        let versions = vec![testing::ready(&manifest, number)];
+        table.insert(deployment, versions).map(drop)
     }
 
     fn resolve(table: &Table, host: &str, uri: &str) -> Option<(String, String, String)> {
         let uri: Uri = uri.parse().unwrap();
-        let route = table.resolve(Some(host), "GET", &uri).ok()?;
+        let route = table.resolve(Some(host), "GET", &uri, || None).ok()?;
         Some((
             route.version().id.function().to_string(),
             route.prefix(&uri).to_owned(),
@@ -348,8 +394,25 @@ mod tests {
         );
         insert(&table, "shop", Some("/new"), None).unwrap();
         insert(&table, "thief", Some("/shop"), None).unwrap();
-        assert_eq!(table.deployed().len(), 2);
+        assert_eq!(table.functions().len(), 2);
         assert!(table.remove(&"shop".parse().unwrap()).is_some());
         assert_eq!(resolve(&table, "x", "/new"), None);
+    }
+
+    #[test]
+    fn functions_come_back_all_at_once_and_conflicts_take_nobody_else_down() {
+        let table = Table::default();
+        let each =
+            [("shop", "/shop"), ("thief", "/shop"), ("blog", "/blog")].map(|(name, mount)| {
+                let mut manifest = Manifest::named(name.parse().unwrap());
+                manifest.mount = mount.parse().unwrap();
+                let deployment = testing::deployment(&manifest, "1=100");
+                (deployment, vec![testing::ready(&manifest, 1)])
+            });
+        let inserted = table.insert_all(each);
+        let fine: Vec<_> = inserted.iter().map(Result::is_ok).collect();
+        assert_eq!(fine, [true, false, true]);
+        assert_eq!(resolve(&table, "x", "/blog"), answer("blog", "/blog", ""));
+        assert_eq!(resolve(&table, "x", "/shop"), answer("shop", "/shop", ""));
     }
 }

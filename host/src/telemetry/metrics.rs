@@ -262,7 +262,7 @@ pub struct RouteNow {
 }
 
 /// The meters of one function: found once, so that counting costs no lookup.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct FunctionMetrics {
     /// By lane, then by outcome.
     ended: [[Counter; 3]; 2],

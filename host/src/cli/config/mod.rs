@@ -33,6 +33,9 @@ const MAX_THREADS: usize = 1_024;
 /// Longest that running invocations may take to finish when the host stops.
 const DRAIN_TIMEOUT: TimeLimit = TimeLimit::seconds(30);
 
+/// Versions that are kept of each function, beside those that are needed.
+const KEPT_VERSIONS: u32 = 10;
+
 /// What a host runs with.
 #[derive(Debug)]
 pub(super) struct HostConfig {
@@ -42,6 +45,8 @@ pub(super) struct HostConfig {
     pub(super) engine: EngineConfig,
     pub(super) gateway: GatewayConfig,
     pub(super) drain_timeout: Duration,
+    /// Versions that are kept of each function.
+    pub(super) kept_versions: usize,
     /// All of the above as people write it, each with where it comes from.
     pub(super) settings: Vec<Setting>,
 }
@@ -82,6 +87,11 @@ impl HostConfig {
                     DRAIN_TIMEOUT,
                 )?
                 .as_duration(),
+            kept_versions: size(set.of_file(
+                "host.kept_versions",
+                file.host.kept_versions.map(NonZeroU32::get),
+                KEPT_VERSIONS,
+            )),
             gateway: file.gateway.decide(detail, open_files, &mut set)?,
             engine: instances,
             maxima,
@@ -146,6 +156,7 @@ struct HostSection {
     max_waiting: Option<u32>,
     max_wait: Option<TimeLimit>,
     drain_timeout: Option<TimeLimit>,
+    kept_versions: Option<NonZeroU32>,
 }
 
 impl HostSection {
