@@ -25,3 +25,4 @@ mod streaming;
 mod tls;
 mod tutorial;
 mod up;
+mod versions;

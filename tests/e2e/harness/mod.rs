@@ -10,7 +10,7 @@ mod wire;
 
 use std::time::Duration;
 
-pub(crate) use self::binary::{dunlin, repository, run};
+pub(crate) use self::binary::{Ran, dunlin, repository, run};
 pub(crate) use self::guests::{FunctionFolder, component, folder_of, function_folder};
 pub(crate) use self::health::{Health, attacked};
 pub(crate) use self::host::{Answer, Host};
