@@ -4,7 +4,7 @@ use super::args::ServeArgs;
 use super::config::HostConfig;
 use super::output::Output;
 use crate::admin::{self, AdminConfig, Deployer, HostInfo, Observed};
-use crate::capabilities::egress::{Egress, EgressConfig};
+use crate::capabilities::egress::Egress;
 use crate::gateway::{self, Detail, Gateway, Listener, Stations, Tls, TlsSource};
 use crate::registry::{Registry, Version};
 use crate::routing::Table;
@@ -87,7 +87,7 @@ impl Host {
             "the lanes do not start: lower `host.workers` and `host.blocking_threads`, or let the \
              host have more threads",
         )?);
-        let egress = Egress::new(&EgressConfig::default(), tokio::runtime::Handle::current())?
+        let egress = Egress::new(&config.egress, tokio::runtime::Handle::current())?
             .with_event_loops(lanes.event_loops());
         let engine = Engine::new(&config.engine, egress, logs.clone())
             .map_err(anyhow::Error::from)

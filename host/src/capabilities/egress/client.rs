@@ -24,6 +24,7 @@ use super::connect::{
 };
 use super::outgoing;
 use super::progress::{Progress, Stalled};
+use super::socket::Places;
 use super::{Denial, EgressError, EgressPhase, Hops};
 use crate::registry::{Destination, EgressPolicy, Host};
 
@@ -31,13 +32,26 @@ type BoxError = Box<dyn Error + Send + Sync>;
 type RequestBody = UnsyncBoxBody<Bytes, GuestBodyError>;
 
 /// What the host's configuration says about egress.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct EgressConfig {
     /// A PEM file with certificates of authorities to trust beside the public
     /// ones (those of Mozilla's list).
     pub ca_file: Option<PathBuf>,
     /// How long to wait for what.
     pub timeouts: EgressTimeouts,
+    /// Outgoing connections at once, in use or kept for the next request; one
+    /// version gets half of them at most. Default 256.
+    pub max_connections: usize,
+}
+
+impl Default for EgressConfig {
+    fn default() -> Self {
+        Self {
+            ca_file: None,
+            timeouts: EgressTimeouts::default(),
+            max_connections: 256,
+        }
+    }
 }
 
 /// How long an outgoing request waits for what. All of them end inside the
@@ -92,6 +106,8 @@ pub struct Egress {
     tls: Arc<rustls::ClientConfig>,
     resolver: Arc<dyn Resolve>,
     timeouts: EgressTimeouts,
+    max_connections: usize,
+    places: Arc<Semaphore>,
     runtime: Handle,
     event_loops: Vec<Handle>,
 }
@@ -108,6 +124,8 @@ impl Egress {
             tls: Arc::new(tls(config)?),
             resolver: Arc::new(SystemResolver),
             timeouts: config.timeouts,
+            max_connections: config.max_connections,
+            places: Arc::new(Semaphore::new(config.max_connections)),
             runtime,
             event_loops: Vec::new(),
         })
@@ -145,6 +163,7 @@ impl Egress {
             resolver: Arc::clone(&self.resolver),
             lookups: Arc::new(Semaphore::new(CONCURRENT_LOOKUPS)),
             timeouts: self.timeouts,
+            places: Places::of_version(&self.places, self.max_connections),
         };
         let runtimes = std::iter::once(&self.runtime).chain(&self.event_loops);
         EgressClient {

@@ -24,6 +24,7 @@ use tower_service::Service;
 
 use super::address::non_public;
 use super::outgoing;
+use super::socket::{Place, Places, Socket};
 use super::{Denial, EgressError, EgressPhase, EgressTimeouts};
 use crate::names::HostName;
 use crate::registry::{Destination, EgressPolicy, Host};
@@ -67,7 +68,7 @@ pub(super) struct EgressConnector {
 }
 
 impl Service<Uri> for EgressConnector {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Response = MaybeHttpsStream<Socket>;
     type Error = EgressError;
     type Future = BoxFuture<'static, Result<Self::Response, EgressError>>;
 
@@ -77,10 +78,22 @@ impl Service<Uri> for EgressConnector {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let limit = self.dial.timeouts.connect;
-        let mut https = HttpsConnector::from((self.dial.clone(), Arc::clone(&self.tls)));
+        let (dial, tls) = (self.dial.clone(), Arc::clone(&self.tls));
         let runtime = self.runtime.clone();
         async move {
             let destination = outgoing::destination(&uri)?;
+            let Ok(place) = tokio::time::timeout(limit, dial.places.take()).await else {
+                return Err(EgressError::Timeout {
+                    destination,
+                    phase: EgressPhase::Place,
+                    limit,
+                });
+            };
+            let placed = Placed {
+                dial,
+                place: Arc::new(place),
+            };
+            let mut https = HttpsConnector::from((placed, tls));
             // Spawned, because a socket is driven by the runtime that made it,
             // and the caller may be on the blocking lane, whose threads guests
             // keep busy. Aborted with the call.
@@ -116,10 +129,18 @@ pub(super) struct Dial {
     pub(super) resolver: Arc<dyn Resolve>,
     pub(super) lookups: Arc<Semaphore>,
     pub(super) timeouts: EgressTimeouts,
+    pub(super) places: Places,
 }
 
-impl Service<Uri> for Dial {
-    type Response = TokioIo<TcpStream>;
+/// The same with a place for the socket.
+#[derive(Clone)]
+struct Placed {
+    dial: Dial,
+    place: Arc<Place>,
+}
+
+impl Service<Uri> for Placed {
+    type Response = Socket;
     type Error = EgressError;
     type Future = BoxFuture<'static, Result<Self::Response, EgressError>>;
 
@@ -128,17 +149,21 @@ impl Service<Uri> for Dial {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let dial = self.clone();
+        let Self { dial, place } = self.clone();
         async move {
             let destination = outgoing::destination(&uri)?;
             let resolved = dial.resolve(&destination).await?;
             let addresses = reachable(&dial.policy, &destination, &resolved)?;
-            dial.connect(uri, addresses)
-                .await
-                .map_err(|error| EgressError::Connect {
+            match dial.connect(uri, addresses).await {
+                Ok(stream) => Ok(Socket {
+                    stream,
+                    _place: place,
+                }),
+                Err(error) => Err(EgressError::Connect {
                     destination,
                     source: error.into(),
-                })
+                }),
+            }
         }
         .boxed()
     }

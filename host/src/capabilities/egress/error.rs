@@ -100,6 +100,8 @@ impl EgressError {
 /// The parts of an outgoing request that have a time limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EgressPhase {
+    /// A place among the host's outgoing connections.
+    Place,
     /// Name, connection and TLS.
     Connect,
     /// From the last byte of the request to the response's head.
@@ -109,6 +111,10 @@ pub enum EgressPhase {
 impl fmt::Display for EgressPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Place => {
+                "one of the outgoing connections that the host allows \
+                 (`host.max_outgoing_connections`)"
+            }
             Self::Connect => "a connection",
             Self::ResponseHead => "the head of its response",
         })

@@ -18,6 +18,7 @@ mod error;
 mod hops;
 mod outgoing;
 mod progress;
+mod socket;
 
 pub use address::AddressRange;
 pub use client::{Egress, EgressClient, EgressConfig, EgressSetupError, EgressTimeouts};

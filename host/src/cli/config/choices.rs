@@ -90,17 +90,20 @@ impl Choices {
         Ok(time)
     }
 
-    /// As many as asked for, as far as the system lets the host open files.
+    /// As many as asked for, as far as the system lets the host open files, of
+    /// which `taken` are for something else.
     pub(super) fn connections(
         &mut self,
         key: &'static str,
         asked: Option<usize>,
         open_files: u64,
+        taken: usize,
     ) -> usize {
-        let room = usize::try_from(open_files.saturating_sub(RESERVED_FILES))
+        let taken = RESERVED_FILES.saturating_add(u64::try_from(taken).unwrap_or(u64::MAX));
+        let room = usize::try_from(open_files.saturating_sub(taken))
             .unwrap_or(usize::MAX)
             .clamp(MIN_CONNECTIONS, tokio::sync::Semaphore::MAX_PERMITS);
-        let left = format!("the open-file limit, {open_files}, less {RESERVED_FILES}");
+        let left = format!("the open-file limit, {open_files}, less {taken}");
         let (value, why) = match asked {
             None => (room, format!("default: {left}")),
             Some(asked) if asked > room => {

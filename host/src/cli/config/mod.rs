@@ -19,6 +19,7 @@ use serde::Deserialize;
 use self::choices::Choices;
 use super::args::ServeArgs;
 use crate::admin::Setting;
+use crate::capabilities::egress::EgressConfig;
 use crate::gateway::{Detail, GatewayConfig};
 use crate::registry::{ByteSize, Limits, TimeLimit, from_toml};
 use crate::runtime::EngineConfig;
@@ -29,6 +30,10 @@ const MAX_MEMORY: ByteSize = ByteSize::mib(4 * 1024);
 
 /// Most threads that a lane may have: far from what systems refuse.
 const MAX_THREADS: usize = 1_024;
+
+/// Outgoing connections, unless the host is told otherwise: more than a machine
+/// has use for.
+const MAX_OUTGOING: usize = 16_384;
 
 /// Longest that running invocations may take to finish when the host stops.
 const DRAIN_TIMEOUT: TimeLimit = TimeLimit::seconds(30);
@@ -44,6 +49,7 @@ pub(super) struct HostConfig {
     pub(super) lanes: LanesConfig,
     pub(super) engine: EngineConfig,
     pub(super) gateway: GatewayConfig,
+    pub(super) egress: EgressConfig,
     pub(super) drain_timeout: Duration,
     /// Versions that are kept of each function.
     pub(super) kept_versions: usize,
@@ -77,6 +83,7 @@ impl HostConfig {
         let mut set = Choices::new(path);
         let maxima = file.limits.decide(&mut set)?;
         let instances = file.host.instances(&maxima, &mut set);
+        let max_outgoing = file.host.outgoing(open_files, &mut set)?;
         Ok(Self {
             lanes: file.host.lanes(args, &instances, &mut set)?,
             drain_timeout: set
@@ -92,7 +99,13 @@ impl HostConfig {
                 file.host.kept_versions.map(NonZeroU32::get),
                 KEPT_VERSIONS,
             )),
-            gateway: file.gateway.decide(detail, open_files, &mut set)?,
+            gateway: file
+                .gateway
+                .decide(detail, (open_files, max_outgoing), &mut set)?,
+            egress: EgressConfig {
+                max_connections: max_outgoing,
+                ..EgressConfig::default()
+            },
             engine: instances,
             maxima,
             settings: set.made(),
@@ -157,6 +170,7 @@ struct HostSection {
     max_wait: Option<TimeLimit>,
     drain_timeout: Option<TimeLimit>,
     kept_versions: Option<NonZeroU32>,
+    max_outgoing_connections: Option<NonZeroU32>,
 }
 
 impl HostSection {
@@ -169,6 +183,25 @@ impl HostSection {
             // that is to be told that it needs too much.
             max_memory: maxima.memory.as_bytes().max(default.max_memory),
         }
+    }
+
+    /// Outgoing connections: they are open files, as the incoming ones are.
+    fn outgoing(&self, open_files: u64, set: &mut Choices) -> anyhow::Result<usize> {
+        let quarter = usize::try_from(open_files / 4).unwrap_or(usize::MAX);
+        let key = "host.max_outgoing_connections";
+        let most = set.of_flag_or_file(
+            key,
+            None,
+            self.max_outgoing_connections.map(|it| size(it.get())),
+            (
+                quarter.clamp(1, MAX_OUTGOING),
+                "default: a quarter of the open-file limit, 16,384 at most",
+            ),
+        );
+        let half = usize::try_from(open_files / 2).unwrap_or(usize::MAX);
+        let remedy = format!("write at most {half}, half of the open-file limit, or raise that");
+        set.require(key, most <= half.max(1), &remedy)?;
+        Ok(most)
     }
 
     fn lanes(
@@ -250,12 +283,13 @@ impl GatewaySection {
     fn decide(
         self,
         detail: Detail,
-        open_files: u64,
+        (open_files, max_outgoing): (u64, usize),
         set: &mut Choices,
     ) -> anyhow::Result<GatewayConfig> {
         let default = GatewayConfig::default();
         let asked = self.max_connections.map(|number| size(number.get()));
-        let max_connections = set.connections("gateway.max_connections", asked, open_files);
+        let key = "gateway.max_connections";
+        let max_connections = set.connections(key, asked, open_files, max_outgoing);
         let mut time = |key, asked, default| {
             let time = set.time(key, None, asked, TimeLimit::of(default))?;
             anyhow::Ok(time.as_duration())

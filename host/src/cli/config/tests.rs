@@ -44,13 +44,13 @@ fn an_empty_file_changes_nothing() {
     assert_eq!(config.gateway.header_timeout, timeouts.header_timeout);
     assert_eq!(config.gateway.idle_timeout, timeouts.idle_timeout);
     assert_eq!(config.gateway.write_timeout, timeouts.write_timeout);
-    assert_eq!(config.gateway.max_connections, 20_480 - 512);
+    assert_eq!(config.gateway.max_connections, 20_480 - 512 - 5_120);
     let why = |key| shown(&config, key).1;
     assert_eq!(why("host.max_wait"), "default");
     assert_eq!(why("host.workers"), "default: one per core");
     assert_eq!(
         why("gateway.max_connections"),
-        "default: the open-file limit, 20480, less 512"
+        "default: the open-file limit, 20480, less 5632"
     );
 }
 
@@ -162,10 +162,18 @@ fn settings_that_contradict_each_other_are_refused() {
 #[test]
 fn connections_are_open_files() {
     let config = decide("", "[gateway]\nmax_connections = 1000000").unwrap();
-    assert_eq!(config.gateway.max_connections, 20_480 - 512);
+    // A quarter is for outgoing ones.
+    assert_eq!(config.egress.max_connections, 5_120);
+    assert_eq!(config.gateway.max_connections, 20_480 - 512 - 5_120);
     let (value, why) = shown(&config, "gateway.max_connections");
-    assert_eq!(value, "19968");
+    assert_eq!(value, "14848");
     assert!(why.contains("20480") && why.contains("1000000"), "{why}");
+
+    let config = decide("", "[host]\nmax_outgoing_connections = 100").unwrap();
+    assert_eq!(config.egress.max_connections, 100);
+    assert_eq!(config.gateway.max_connections, 20_480 - 512 - 100);
+    let error = decide("", "[host]\nmax_outgoing_connections = 10241").unwrap_err();
+    assert!(error.to_string().contains("at most 10240"), "{error}");
 }
 
 fn manual() -> String {

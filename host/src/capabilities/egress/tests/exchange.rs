@@ -307,3 +307,49 @@ fn connections_belong_to_the_event_loop_that_asks_or_else_to_egress() {
     ask(&event_loop);
     assert_eq!(peer.connections(), 2);
 }
+
+#[tokio::test]
+async fn outgoing_connections_are_counted_and_no_version_takes_all() {
+    let limit = Duration::from_millis(50);
+    let config = EgressConfig {
+        timeouts: EgressTimeouts {
+            connect: limit,
+            ..PATIENT
+        },
+        max_connections: 2,
+        ..EgressConfig::default()
+    };
+    let egress = Egress::new(&config, Handle::current()).unwrap();
+    let version = || client(&egress, &["127.0.0.1"]);
+    // Each takes one connection, answers with a head, and never ends.
+    let endless = async || {
+        let peer = raw(async |mut tcp| {
+            tcp.read_u8().await.unwrap();
+            let head = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n";
+            tcp.write_all(head).await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        format!("http://{}/", peer.await)
+    };
+    let refused = async |client: &EgressClient| {
+        let error = get(client, "http://127.0.0.1:1/").await.unwrap_err();
+        let EgressError::Timeout { phase, .. } = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(phase, EgressPhase::Place);
+    };
+    let (first, second, third) = (version(), version(), version());
+    let held = get(&first, &endless().await).await.unwrap();
+    refused(&first).await;
+    let _also_held = get(&second, &endless().await).await.unwrap();
+    refused(&third).await;
+    drop(held);
+    // Its connection goes a moment later.
+    let url = endless().await;
+    let _held = loop {
+        if let Ok(held) = get(&third, &url).await {
+            break held;
+        }
+    };
+    refused(&first).await;
+}

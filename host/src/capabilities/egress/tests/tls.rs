@@ -43,6 +43,7 @@ fn trusting(ca_file: Option<PathBuf>) -> EgressClient {
     let config = EgressConfig {
         ca_file,
         timeouts: PATIENT,
+        ..EgressConfig::default()
     };
     let egress = Egress::new(&config, Handle::current()).unwrap();
     let egress = egress.with_resolver(Names::answering([&["127.0.0.1"]]));
