@@ -157,7 +157,7 @@ impl HostInfo {
             Status::Warning,
             name,
             "too small to lay out room for every instance: each is allocated anew, which is \
-             slower, and `host.instances` does not bound them",
+             slower",
             "raise the limit (`ulimit -v unlimited`), or lower `host.instances`",
         )
     }

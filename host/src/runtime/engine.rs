@@ -53,6 +53,7 @@ pub struct Engine {
     live: Mutex<HashMap<usize, Arc<Status>>>,
     /// No instance lives any longer.
     stopping: AtomicBool,
+    max_instances: usize,
     is_pooling: bool,
     /// Ends the ticker when the engine goes.
     _alive: Arc<()>,
@@ -97,6 +98,7 @@ impl Engine {
             logs,
             live: Mutex::default(),
             stopping: AtomicBool::new(false),
+            max_instances: usize::try_from(config.max_instances).unwrap_or(usize::MAX),
             is_pooling,
             _alive: alive,
         })
@@ -116,14 +118,26 @@ impl Engine {
     }
 
     /// Lists an instance among those that live, until the guard is dropped.
-    pub(super) fn list(&self, status: &Arc<Status>) -> Listed<'_> {
+    ///
+    /// # Errors
+    ///
+    /// When there are as many as may be. Where instances have slots, those are
+    /// as many; where they have none, nothing else would bound them.
+    pub(super) fn list(&self, status: &Arc<Status>) -> Result<Listed<'_>, Failure> {
         // An address is unique among what lives.
         let key = Arc::as_ptr(status).addr();
-        self.live().insert(key, status.clone());
+        {
+            let mut live = self.live();
+            if live.len() >= self.max_instances {
+                let most = format!("{} live, as many as `host.instances` allows", live.len());
+                return Err(Failure::NoRoom(most.into()));
+            }
+            live.insert(key, status.clone());
+        }
         if self.stopping.load(Ordering::SeqCst) {
             status.stop_because(Failure::Draining);
         }
-        Listed { engine: self, key }
+        Ok(Listed { engine: self, key })
     }
 
     fn live(&self) -> MutexGuard<'_, HashMap<usize, Arc<Status>>> {
@@ -197,4 +211,30 @@ fn pooling(config: &EngineConfig) -> Config {
 /// An engine that only compiles: without slots, and without a ticker.
 pub(super) fn compiler() -> wasmtime::Result<wasmtime::Engine> {
     wasmtime::Engine::new(&common())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capabilities::egress::EgressConfig;
+    use crate::registry::Lane;
+
+    #[tokio::test]
+    async fn instances_are_bounded_with_slots_and_without() {
+        let runtime = tokio::runtime::Handle::current();
+        let egress = Egress::new(&EgressConfig::default(), runtime).unwrap();
+        let config = EngineConfig {
+            max_instances: 2,
+            ..EngineConfig::default()
+        };
+        let engine = Engine::new(&config, egress, Arc::default()).unwrap();
+        let status = || Arc::new(Status::new(Lane::Async));
+        let (first, second, third) = (status(), status(), status());
+        let listed = engine.list(&first).unwrap();
+        let _also = engine.list(&second).unwrap();
+        assert!(matches!(engine.list(&third), Err(Failure::NoRoom(_))));
+        assert_eq!(engine.instances(), 2);
+        drop(listed);
+        assert!(engine.list(&third).is_ok());
+    }
 }

@@ -96,7 +96,13 @@ impl Driver {
             status: status.clone(),
             failed: Failure::NoAnswer.into(),
         };
-        let _listed = self.engine.list(&status);
+        let _listed = match self.engine.list(&status) {
+            Ok(listed) => listed,
+            Err(failure) => {
+                ended.failed = failure.into();
+                return;
+            }
+        };
         let mut store = State::store(&self.engine, &self.loaded, status.clone());
         let result = {
             let mut drive = pin!(self.drive(&mut store, &inbox));
