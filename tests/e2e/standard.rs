@@ -116,3 +116,28 @@ async fn the_egress_policy_holds_for_standard_components_too() {
     .await;
     assert_eq!(host.get(&path).await.ok(), "hello from upstream");
 }
+
+/// `wasi:http` does not say which invocation sends. Where several share an
+/// instance, they have as many requests as all of them together may have.
+#[tokio::test]
+async fn outgoing_requests_that_are_nobodys_are_counted_too() {
+    let upstream = Upstream::start().await;
+    let host = Host::start_with(&["--workers", "1"]).await;
+    let manifest = format!(
+        "[egress]\nallow = [\"{}\"]\n[limits]\noutgoing_requests = 2",
+        upstream.address
+    );
+    host.deploy("wasi-http-03", &manifest).await;
+    let fetches = format!("/wasi-http-03/fetches/{}", upstream.address);
+    let answered = async || host.get(&fetches).await.header("x-answered").to_owned();
+    assert_eq!(answered().await, "2");
+    // Beside another: what that one sent alone was its own.
+    let path = format!("/wasi-http-03/fetch/{}/hang", upstream.address);
+    let hanging = tokio::spawn(host.request(Method::GET, &path).send());
+    upstream.hanging(1).await;
+    assert_eq!(answered().await, "4");
+    assert_eq!(answered().await, "2");
+    upstream.let_go();
+    let answer = hanging.await.expect("no panic").expect("an answer");
+    assert_eq!(answer.status(), 200);
+}

@@ -3,6 +3,7 @@
 use super::egress::{EgressClient, EgressError, Hops};
 use super::held::{Held, NothingFree};
 use super::output::{Output, OutputStream};
+use super::running::Running;
 use super::wasi::EgressHooks;
 use crate::contract::Body;
 use crate::names::VersionId;
@@ -10,8 +11,8 @@ use crate::registry::Lane;
 use crate::routing::Route;
 use crate::telemetry::{Logs, RequestId, Source};
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 use wasmtime::component::{GuestTaskId, HasData, ResourceTable};
 use wasmtime::{AsContextMut, StoreContextMut};
@@ -188,9 +189,7 @@ pub struct Context {
     http: WasiHttpCtx,
     hooks: EgressHooks,
     table: ResourceTable,
-    /// Several at a time in a shared instance. Weak: whoever carries the
-    /// invocation, up to the last byte of its answer, keeps it alive.
-    invocations: Vec<(GuestTaskId, Weak<Invocation>)>,
+    running: Running,
     /// Tasks that went on after their invocation, and acted since.
     left: VecDeque<(GuestTaskId, Arc<Usage>)>,
     /// What the instance did outside of every task.
@@ -211,15 +210,16 @@ impl Context {
         }
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);
+        let running = Running::default();
         Self {
-            hooks: EgressHooks::new(grants.clone()),
+            hooks: EgressHooks::new(grants.clone(), running.clone()),
             held: Held::new(grants.memory),
             grants,
             output,
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
             table,
-            invocations: Vec::new(),
+            running,
             left: VecDeque::new(),
             own,
         }
@@ -228,16 +228,9 @@ impl Context {
     /// Notes that `task` runs `invocation`, so that its log lines and outgoing
     /// requests are counted as its own for as long as somebody holds it.
     pub fn begin(&mut self, task: GuestTaskId, invocation: &Arc<Invocation>) {
-        self.invocations
-            .retain(|(_, running)| running.strong_count() > 0);
         // Tasks are numbered anew as they end.
         self.left.retain(|(left, _)| *left != task);
-        self.invocations.push((task, Arc::downgrade(invocation)));
-        let alone = match self.invocations.as_slice() {
-            [(_, alone)] => alone.clone(),
-            _ => Weak::new(),
-        };
-        self.hooks.set_current(alone.clone());
+        let alone = self.running.begin(task, invocation);
         self.output.set_alone(alone);
     }
 
@@ -253,14 +246,12 @@ impl Context {
     /// Nothing is left of any invocation.
     pub fn nothing_left(&mut self) {
         self.left.clear();
+        self.running.none_left();
     }
 
     /// The invocations that somebody still carries.
     pub fn running(&self) -> Vec<Arc<Invocation>> {
-        let running = self.invocations.iter();
-        running
-            .filter_map(|(_, invocation)| invocation.upgrade())
-            .collect()
+        self.running.all()
     }
 
     /// On whose behalf the guest is calling the host right now.
@@ -281,8 +272,7 @@ impl Context {
     }
 
     fn actor_of(&mut self, task: GuestTaskId) -> Actor {
-        let running = self.invocations.iter().find(|(id, _)| *id == task);
-        if let Some(invocation) = running.and_then(|(_, invocation)| invocation.upgrade()) {
+        if let Some(invocation) = self.running.find(task) {
             return Actor::Invocation(invocation);
         }
         if let Some((_, usage)) = self.left.iter().find(|(id, _)| *id == task) {
@@ -298,11 +288,8 @@ impl Context {
 
     /// Who acts when it can't be told: the only invocation, or the instance.
     fn alone(&self) -> Actor {
-        match self.invocations.as_slice() {
-            [(_, alone)] => alone.upgrade().map(Actor::Invocation),
-            _ => None,
-        }
-        .unwrap_or_else(|| Actor::Left(self.own.clone()))
+        let alone = self.running.alone().map(Actor::Invocation);
+        alone.unwrap_or_else(|| Actor::Left(self.own.clone()))
     }
 
     /// The standard interfaces' view.

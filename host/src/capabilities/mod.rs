@@ -9,6 +9,7 @@ pub mod egress;
 mod fetch;
 mod held;
 mod output;
+mod running;
 mod wasi;
 
 pub use self::context::{Actor, Context, Grants, HasContext, Invocation, Usage};

@@ -1,10 +1,11 @@
 //! The standard interfaces: WASI 0.2 and 0.3 side by side, `wasi:http`'s
 //! outgoing requests under the function's egress policy.
 
+use super::Grants;
 use super::egress::{EgressError, Hops};
-use super::{Actor, Grants, Invocation};
+use super::running::{Running, Sender};
 use crate::contract::{Body, StreamBody};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use wasmtime::component::Linker;
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiHttpHooks, WasiHttpView};
@@ -26,19 +27,30 @@ where
 pub(super) struct EgressHooks {
     grants: Arc<Grants>,
     /// `wasi:http` does not say which task sends: known while one runs alone.
-    current: Weak<Invocation>,
+    running: Running,
 }
 
 impl EgressHooks {
-    pub(super) fn new(grants: Arc<Grants>) -> Self {
-        Self {
-            grants,
-            current: Weak::new(),
-        }
+    pub(super) fn new(grants: Arc<Grants>, running: Running) -> Self {
+        Self { grants, running }
     }
 
-    pub(super) fn set_current(&mut self, invocation: Weak<Invocation>) {
-        self.current = invocation;
+    /// Counts one more outgoing request; returns how often the request that it
+    /// is made for has been passed on.
+    fn count(&self) -> Result<Hops, EgressError> {
+        match self.running.sender() {
+            Sender::Alone(actor) => {
+                self.grants.count_outgoing(&actor)?;
+                Ok(actor.hops())
+            }
+            Sender::OneOf(hops) => {
+                let limit = self.grants.outgoing_requests;
+                match self.running.count_outgoing(limit) {
+                    true => Ok(hops),
+                    false => Err(EgressError::TooManyRequests { limit }),
+                }
+            }
+        }
     }
 }
 
@@ -52,15 +64,9 @@ impl WasiHttpHooks for EgressHooks {
         _: Io,
     ) -> Box<dyn Future<Output = Result<(http::Response<StreamBody>, Io), Error>> + Send> {
         let grants = self.grants.clone();
-        let invocation = self.current.upgrade();
+        let counted = self.count();
         Box::new(async move {
-            let hops = match invocation.map(Actor::Invocation) {
-                Some(actor) => {
-                    grants.count_outgoing(&actor).map_err(to_standard)?;
-                    actor.hops()
-                }
-                None => Hops::default(),
-            };
+            let hops = counted.map_err(to_standard)?;
             let response = grants
                 .egress
                 .send(request, hops)

@@ -80,7 +80,8 @@ pub enum EgressError {
     },
     /// The invocation has used up its outgoing requests.
     #[error(
-        "the invocation has made its {limit} outgoing requests: raise `[limits] outgoing_requests`"
+        "the invocation has made its {limit} outgoing requests: raise `limits.outgoing_requests` \
+         (`dunlin doctor` tells whether the function or the host sets it)"
     )]
     TooManyRequests {
         /// The limit in force.
