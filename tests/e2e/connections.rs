@@ -133,3 +133,45 @@ async fn thirty_connections_are_served_at_once() {
         assert_eq!(answer.ok(), "hello from upstream");
     }
 }
+
+/// Many senders read no answer before all is sent, and a connection closed
+/// meanwhile loses it. What nobody wants is thrown away, and the connection
+/// goes on.
+#[tokio::test]
+async fn who_is_answered_early_may_send_the_rest() {
+    let host = Host::start().await;
+    host.deploy("misc", "[limits]\nrequest_body = \"1MiB\"")
+        .await;
+    let rest = vec![0; 32 << 20];
+    let mut wire = Wire::connect(host.listen).await;
+    for (path, status) in [
+        ("/misc/count", 413),
+        ("/nowhere", 404),
+        ("/misc/sleep/0", 405),
+    ] {
+        wire.send(format!(
+            "POST {path} HTTP/1.1\r\nhost: h\r\ncontent-length: {}\r\n\r\n",
+            rest.len()
+        ))
+        .await;
+        wire.send(&rest[..]).await;
+        assert_eq!(wire.response().await.0.status(), status);
+    }
+    wire.send("GET /misc/method HTTP/1.1\r\nhost: h\r\n\r\n")
+        .await;
+    assert_eq!(wire.response().await.1, "get");
+}
+
+/// But not for ever.
+#[tokio::test]
+async fn the_rest_of_a_body_is_not_waited_for_long() {
+    let host = Host::start().await;
+    host.deploy("misc", "[limits]\nrequest_body = \"1MiB\"")
+        .await;
+    let mut wire = Wire::connect(host.listen).await;
+    wire.send("POST /misc/count HTTP/1.1\r\nhost: h\r\ncontent-length: 99999999\r\n\r\n")
+        .await;
+    assert_eq!(wire.head().await.status(), 413);
+    let body = wire.rest().await;
+    assert!(body.ends_with(b"}"), "the connection ends with the answer");
+}

@@ -1,13 +1,13 @@
 //! The version that a caller has a say in: the same one for the same key, or
 //! any one for who deploys.
 
+use super::arriving::Arriving;
 use super::error::GatewayError;
 use super::request::Gateway;
 use crate::names::VersionId;
 use crate::routing::{Ready, Route};
 use http::Request;
 use http::header::{self, HeaderMap, HeaderName};
-use hyper::body::Incoming;
 use std::sync::Arc;
 
 /// Names a version by its number.
@@ -45,7 +45,7 @@ impl Gateway {
     pub(super) async fn chosen(
         &self,
         host: Option<&str>,
-        request: &Request<Incoming>,
+        request: &Request<Arriving>,
     ) -> Result<Route, GatewayError> {
         let headers = request.headers();
         let token = headers.get(TOKEN).map(|it| it.as_bytes().to_vec());

@@ -1,6 +1,7 @@
 //! One connection, until its end or the host's: HTTP/1.1 or HTTP/2, by prior
 //! knowledge or, over TLS, as agreed in the handshake.
 
+use super::arriving::Arriving;
 use super::request::Gateway;
 use super::socket::Socket;
 use super::streams::{self, Streams};
@@ -115,7 +116,13 @@ where
         .min(gateway.config.idle_timeout);
     let service = service_fn(move |request| {
         let (gateway, peer) = (gateway.clone(), peer.clone());
-        async move { Ok::<_, Infallible>(gateway.answer(Box::new(request), peer).await) }
+        async move {
+            Ok::<_, Infallible>(
+                gateway
+                    .answer(Box::new(Arriving::request(request)), peer)
+                    .await,
+            )
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -144,7 +151,9 @@ where
         let (gateway, peer) = (gateway.clone(), peer.clone());
         async move {
             Ok::<_, Infallible>(streams::watched(
-                gateway.answer(Box::new(request), peer).await,
+                gateway
+                    .answer(Box::new(Arriving::request(request)), peer)
+                    .await,
             ))
         }
     });

@@ -1,5 +1,6 @@
 //! A request on its way in: what the function is told, and its body, measured.
 
+use super::arriving::Arriving;
 use super::chosen;
 use super::connection::Peer;
 use super::error::GatewayError;
@@ -13,7 +14,6 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderMap, Request};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,7 +60,7 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 /// Turns a request into what the function sees: its path below the mount, the
 /// body bounded, and the host's own word on where it came from.
 pub(super) async fn prepare(
-    request: Box<Request<Incoming>>,
+    request: Box<Request<Arriving>>,
     route: &Route,
     peer: Arc<Peer>,
     id: &RequestId,

@@ -4,6 +4,7 @@
 //! bottom.
 
 mod account;
+mod arriving;
 mod chosen;
 mod connection;
 mod error;

@@ -1,6 +1,7 @@
 //! The path of a request through the host.
 
 use super::account::{Account, Outgoing};
+use super::arriving::Arriving;
 use super::chosen;
 use super::connection::Peer;
 use super::error::{Detail, GatewayError};
@@ -16,7 +17,6 @@ use crate::scheduling::Lanes;
 use crate::telemetry::{Logs, Metrics, RequestId, Source};
 use http::header::{self, HeaderValue};
 use http::{Request, Response, Version};
-use hyper::body::Incoming;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -112,7 +112,7 @@ impl Gateway {
     /// on its way would hold a copy of it.
     pub(super) async fn answer(
         self: &Arc<Self>,
-        request: Box<Request<Incoming>>,
+        request: Box<Request<Arriving>>,
         peer: Arc<Peer>,
     ) -> Response<Outgoing> {
         let id = RequestId::given_or_new(request.headers().get(RequestId::HEADER));
@@ -140,7 +140,7 @@ impl Gateway {
     /// The way of a request. A failure comes with the route, once there is one.
     async fn handle(
         self: &Arc<Self>,
-        request: Box<Request<Incoming>>,
+        request: Box<Request<Arriving>>,
         peer: Arc<Peer>,
         id: &RequestId,
     ) -> Result<Response<Outgoing>, (GatewayError, Option<Route>)> {
@@ -168,7 +168,7 @@ impl Gateway {
     /// Runs an invocation that goes on when its caller goes away.
     async fn invoke_detached(
         self: &Arc<Self>,
-        request: Box<Request<Incoming>>,
+        request: Box<Request<Arriving>>,
         peer: Arc<Peer>,
         id: &RequestId,
         hops: Hops,
@@ -189,7 +189,7 @@ impl Gateway {
 
     async fn invoke(
         &self,
-        request: Box<Request<Incoming>>,
+        request: Box<Request<Arriving>>,
         peer: Arc<Peer>,
         id: &RequestId,
         hops: Hops,

@@ -1,0 +1,86 @@
+//! A request's body as it comes in. Over HTTP/1.1 a peer that is answered before
+//! it has sent everything often reads the answer only after that, and a
+//! connection closed meanwhile loses it: so what is still to come is read for a
+//! while and thrown away (RFC 9112, section 9.6).
+
+use bytes::Bytes;
+use http::{Request, Version, header};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// Longest that an unwanted body is read.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// Longest wait for the next piece of it.
+const LONGEST_GAP: Duration = Duration::from_secs(1);
+
+/// The body of a request that a connection brings.
+#[derive(Debug)]
+pub(super) struct Arriving {
+    /// None: read to its end.
+    body: Option<Incoming>,
+    /// Where the rest is read if nobody wants it. Not where it is dropped: that
+    /// may be a thread that guests keep busy.
+    rest: Option<Handle>,
+}
+
+impl Arriving {
+    /// Takes over the body of a request, on its connection's event loop.
+    pub(super) fn request(request: Request<Incoming>) -> Request<Self> {
+        // Over HTTP/2 the rest is cancelled without loss. Who expects to be told
+        // to go on has sent nothing yet.
+        let comes_anyway = request.version() <= Version::HTTP_11
+            && !request.body().is_end_stream()
+            && !request.headers().contains_key(header::EXPECT);
+        request.map(|body| Self {
+            body: Some(body),
+            rest: comes_anyway.then(Handle::current),
+        })
+    }
+}
+
+impl Body for Arriving {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(None);
+        };
+        let polled = Pin::new(body).poll_frame(cx);
+        if matches!(polled, Poll::Ready(None)) {
+            self.body = None;
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map(Body::size_hint).unwrap_or_default()
+    }
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        if let (Some(body), Some(runtime)) = (self.body.take(), &self.rest)
+            && !body.is_end_stream()
+        {
+            runtime.spawn(tokio::time::timeout(LONGEST, discard(body)));
+        }
+    }
+}
+
+async fn discard(mut body: Incoming) {
+    while let Ok(Some(Ok(_))) = tokio::time::timeout(LONGEST_GAP, body.frame()).await {}
+}
