@@ -2,6 +2,7 @@
 //! started, warmed, measured and stopped in turn, and prints how they compare.
 
 mod args;
+mod changes;
 mod errors;
 mod load;
 mod machine;

@@ -89,7 +89,7 @@ fn lines(shape: Shape) -> &'static [Line] {
         Shape::Steady(_) => &[REQUESTS, LATENCY, COST, MEMORY],
         Shape::Mixed { .. } => &[LATENCY, HOGS],
         Shape::Overload { .. } => &[CAPACITY, ASKED, GOODPUT, ADMITTED],
-        Shape::Start => &[START],
+        Shape::Start | Shape::Change(_) => &[START],
     }
 }
 

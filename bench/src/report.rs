@@ -215,6 +215,11 @@ fn columns(shape: Shape) -> &'static [Column] {
             MEMORY,
             ERRORS,
         ],
+        Shape::Change(_) => &[
+            ("p50 ms", |_, row| number(row.median.p50_ms)),
+            ("longest ms", |_, row| number(row.median.p99_ms)),
+            MEMORY,
+        ],
         Shape::Start => &[
             ("p50 ms", |_, row| number(row.median.p50_ms)),
             ("× native", |table, row| ratio(table.ratio(row, P50))),

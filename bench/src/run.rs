@@ -13,6 +13,7 @@ use anyhow::{Context as _, bail, ensure};
 
 use crate::{
     args::{OnUnavailable, Plan},
+    changes::typical,
     errors::{Errors, Kind},
     load::{Generator, Pace, Tally},
     peer::{Launch, Peer},
@@ -20,7 +21,7 @@ use crate::{
     report::{Row, Table, note},
     request::{Route, Target},
     response::{Parsed, parse},
-    scenario::{Scenario, Shape, Traffic},
+    scenario::{Change, Scenario, Shape, Traffic},
     summary::{MixedSample, OverloadSample, Sample, median, summarise},
     upstream,
 };
@@ -133,6 +134,9 @@ impl Course {
         if let Shape::Start = scenario.shape {
             return self.starts(launch);
         }
+        if let Shape::Change(change) = scenario.shape {
+            return self.changes(launch, change);
+        }
         let (mut server, target) = self.start(launch)?;
         let sample = wait_ready(&mut server, &target).and_then(|_| match scenario.shape {
             Shape::Steady(traffic) => self.steady(&server, &target, traffic),
@@ -148,7 +152,7 @@ impl Course {
                 };
                 self.overload(&server, &limited, capacity, crowd, times)
             }
-            Shape::Start => bail!("measured above"),
+            Shape::Start | Shape::Change(_) => bail!("measured above"),
         });
         let sample = sample.with_context(|| format!("server said: {}", server.last_words()));
         server.stop();
@@ -157,8 +161,8 @@ impl Course {
 
     /// Spawns the peer.
     fn start(&self, launch: &Launch) -> anyhow::Result<(Server, Target)> {
-        let address = free_address()?;
-        let server = Server::spawn(launch.command(address.port()))?;
+        let (address, admin) = (free_address()?, free_address()?);
+        let server = Server::spawn(launch.command(address.port(), admin.port()))?;
         let target = Target {
             address,
             mount: launch.mount,
@@ -266,12 +270,11 @@ impl Course {
                 break;
             }
         }
-        let longest = lengths.iter().copied().fold(0.0, f64::max);
-        let p50_ms = median(lengths).context("at least three starts")?;
+        let (p50_ms, p99_ms) = typical(&lengths)?;
         Ok(Sample {
             rps: 1e3 / p50_ms,
             p50_ms,
-            p99_ms: longest,
+            p99_ms,
             cpu_us: median(cpu).context("at least three starts")?,
             rss_mib: median(rss).context("at least three starts")?,
             errors: Errors::default(),
@@ -279,6 +282,43 @@ impl Course {
             mixed: None,
             overload: None,
         })
+    }
+
+    /// Changes a function of a server that runs, again and again.
+    fn changes(&self, launch: &Launch, change: Change) -> anyhow::Result<Sample> {
+        let (address, admin) = (free_address()?, free_address()?);
+        let changer = launch.changer(admin.port());
+        let changer = changer.context("its functions cannot be changed")?;
+        let mut server = Server::spawn(launch.command(address.port(), admin.port()))?;
+        let target = Target {
+            address,
+            mount: launch.mount,
+            upstream: self.upstream,
+        };
+        let mut measure = || {
+            wait_ready(&mut server, &target)?;
+            let before = server.cpu_time();
+            let answers = || check_answer(&target, Route::Hello);
+            let lengths = changer.lengths(change, self.window, answers)?;
+            let (p50_ms, p99_ms) = typical(&lengths)?;
+            let used = server.cpu_time().saturating_sub(before);
+            Ok(Sample {
+                rps: 1e3 / p50_ms,
+                p50_ms,
+                p99_ms,
+                // Of the host alone, and of all that was done meanwhile.
+                cpu_us: used.as_secs_f64() * 1e6 / lengths.len() as f64,
+                rss_mib: server.peak_resident_mib(),
+                errors: Errors::default(),
+                other_load: None,
+                mixed: None,
+                overload: None,
+            })
+        };
+        let sample: anyhow::Result<Sample> = measure();
+        let sample = sample.with_context(|| format!("server said: {}", server.last_words()));
+        server.stop();
+        sample
     }
 }
 

@@ -29,6 +29,19 @@ pub(crate) enum Shape {
     },
     /// From the spawn of the process to its first 200.
     Start,
+    /// From the command to the first 200 of what it brought.
+    Change(Change),
+}
+
+/// What its author does to a function.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Change {
+    /// A component that the server has never seen.
+    DeployCold,
+    /// One that it has compiled before.
+    DeployWarm,
+    /// Back to the version before.
+    Rollback,
 }
 
 /// Requests of one kind, side by side.
@@ -115,6 +128,21 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         about: "spawn to first 200, compiled code cached",
         shape: Shape::Start,
     },
+    Scenario {
+        name: "deploy-cold",
+        about: "`deploy` of a built component that was never seen, to its first 200",
+        shape: Shape::Change(Change::DeployCold),
+    },
+    Scenario {
+        name: "deploy-warm",
+        about: "the same of a component that was compiled before",
+        shape: Shape::Change(Change::DeployWarm),
+    },
+    Scenario {
+        name: "rollback",
+        about: "`rollback` to the first 200 of the version before",
+        shape: Shape::Change(Change::Rollback),
+    },
 ];
 
 impl Scenario {
@@ -126,8 +154,12 @@ impl Scenario {
     pub(crate) fn is_about_declaration(&self) -> bool {
         match self.shape {
             Shape::Mixed { hogs, .. } => matches!(hogs.route, Route::Cpu(Declared::AsyncFn)),
-            Shape::Steady(_) | Shape::Overload { .. } | Shape::Start => false,
+            Shape::Steady(_) | Shape::Overload { .. } | Shape::Start | Shape::Change(_) => false,
         }
+    }
+
+    pub(crate) fn is_change(&self) -> bool {
+        matches!(self.shape, Shape::Change(_))
     }
 }
 

@@ -2,8 +2,9 @@
 //! data directory, so that each later start finds its code compiled.
 
 use std::{
+    ffi::OsString,
     io::{BufRead as _, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -11,6 +12,7 @@ use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 
 use super::{Launch, output_of};
+use crate::changes::Changer;
 
 /// The same function twice; the second with a low limit of concurrency.
 const GUESTS: [&str; 2] = [
@@ -27,18 +29,46 @@ pub(super) fn prepare() -> anyhow::Result<Launch> {
     );
     let data = tempfile::tempdir()?;
     deploy(&program, data.path())?;
-    let arguments = serve_arguments(data.path(), "127.0.0.1:{port}");
+    let arguments = serve_arguments(data.path(), "127.0.0.1:{port}", "127.0.0.1:{admin}");
+    let changer = Changer {
+        program: program.clone(),
+        arguments: client_arguments(data.path(), "127.0.0.1:{admin}"),
+        component: build(&program)?,
+        function: "bench",
+    };
     Ok(Launch {
         version: output_of(Command::new(&program).arg("--version"))?,
         program,
         arguments,
         mount: "/bench",
         limited_mount: "/bench-limited",
+        changer: Some(changer),
         scratch: Some(data),
     })
 }
 
-fn serve_arguments(data: &Path, listen: &str) -> Vec<std::ffi::OsString> {
+fn client_arguments(data: &Path, admin: &str) -> Vec<OsString> {
+    vec![
+        "--host".into(),
+        format!("http://{admin}").into(),
+        "--data-dir".into(),
+        data.into(),
+    ]
+}
+
+/// Builds the guest that is measured; returns its component.
+fn build(program: &Path) -> anyhow::Result<PathBuf> {
+    #[derive(Deserialize)]
+    struct Built {
+        component: PathBuf,
+    }
+    let built = output_of(Command::new(program).args(["build", GUESTS[0], "--json"]))?;
+    let built: Built = serde_json::from_str(&built)
+        .with_context(|| format!("`dunlin build --json` printed {built:?}"))?;
+    Ok(built.component)
+}
+
+fn serve_arguments(data: &Path, listen: &str, admin: &str) -> Vec<OsString> {
     vec![
         "serve".into(),
         "--data-dir".into(),
@@ -46,7 +76,7 @@ fn serve_arguments(data: &Path, listen: &str) -> Vec<std::ffi::OsString> {
         "--listen".into(),
         listen.into(),
         "--admin".into(),
-        "127.0.0.1:0".into(),
+        admin.into(),
         "--json".into(),
     ]
 }
@@ -61,7 +91,7 @@ struct Serving {
 /// for this.
 fn deploy(program: &Path, data: &Path) -> anyhow::Result<()> {
     let mut host = Command::new(program)
-        .args(serve_arguments(data, "127.0.0.1:0"))
+        .args(serve_arguments(data, "127.0.0.1:0", "127.0.0.1:0"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -75,10 +105,8 @@ fn deploy(program: &Path, data: &Path) -> anyhow::Result<()> {
         for guest in GUESTS {
             output_of(
                 Command::new(program)
-                    .args(["deploy", guest, "--host"])
-                    .arg(format!("http://{}", serving.admin))
-                    .arg("--data-dir")
-                    .arg(data)
+                    .args(["deploy", guest])
+                    .args(client_arguments(data, &serving.admin))
                     // Theirs is for another host.
                     .env_remove("DUNLIN_TOKEN"),
             )?;

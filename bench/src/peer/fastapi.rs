@@ -42,6 +42,7 @@ pub(super) fn prepare() -> anyhow::Result<Launch> {
         arguments,
         mount: "",
         limited_mount: "",
+        changer: None,
         scratch: None,
     })
 }

@@ -10,7 +10,7 @@ mod wasmtime;
 mod workerd;
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -18,7 +18,7 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 
 use self::wasmtime::{Timeout, Wasi};
-use crate::{scenario::Scenario, server::Kind};
+use crate::{changes::Changer, scenario::Scenario, server::Kind};
 
 /// The peer that all ratios refer to.
 pub(crate) const BASELINE: &str = "native";
@@ -60,6 +60,8 @@ pub(crate) struct Launch {
     /// Prefix of the same routes where few requests are admitted at once; the
     /// same as `mount` for a peer that admits all.
     pub(crate) limited_mount: &'static str,
+    /// What its functions are changed with; `{admin}` stands for another port.
+    pub(crate) changer: Option<Changer>,
     /// Files that the peer needs as long as it may be started.
     #[expect(dead_code, reason = "held so that it is removed at the end")]
     pub(crate) scratch: Option<tempfile::TempDir>,
@@ -150,7 +152,9 @@ impl Peer {
 
     /// Whether the scenario says something of this peer that another does not.
     pub(crate) fn takes_part_in(&self, scenario: &Scenario) -> bool {
-        if scenario.is_overload() {
+        if scenario.is_change() {
+            self.name == "dunlin"
+        } else if scenario.is_overload() {
             self.overload == Overload::Measured
         } else if scenario.is_about_declaration() {
             self.handlers == Handlers::FnAndAsyncFn || self.name == BASELINE
@@ -161,10 +165,25 @@ impl Peer {
 }
 
 impl Launch {
-    pub(crate) fn command(&self, port: u16) -> Command {
+    pub(crate) fn command(&self, port: u16, admin: u16) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(self.arguments.iter().map(|word| with_port(word, port)));
+        let filled_in = |word| with_port(with_port(word, "{port}", port), "{admin}", admin);
+        command.args(self.arguments.iter().cloned().map(filled_in));
         command
+    }
+
+    /// What changes the functions of a server with this port for it.
+    pub(crate) fn changer(&self, admin: u16) -> Option<Changer> {
+        let changer = self.changer.as_ref()?;
+        let arguments = changer.arguments.iter().cloned();
+        Some(Changer {
+            program: changer.program.clone(),
+            arguments: arguments
+                .map(|word| with_port(word, "{admin}", admin))
+                .collect(),
+            component: changer.component.clone(),
+            function: changer.function,
+        })
     }
 }
 
@@ -207,10 +226,10 @@ fn output_of(command: &mut Command) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-fn with_port(word: &OsStr, port: u16) -> OsString {
+fn with_port(word: OsString, place: &str, port: u16) -> OsString {
     match word.to_str() {
-        Some(text) => text.replace("{port}", &port.to_string()).into(),
-        None => word.to_owned(),
+        Some(text) => text.replace(place, &port.to_string()).into(),
+        None => word,
     }
 }
 
@@ -220,18 +239,19 @@ mod tests {
     use crate::scenario;
 
     #[test]
-    fn the_port_is_filled_in_wherever_it_stands() {
+    fn ports_are_filled_in_wherever_they_stand() {
         let launch = Launch {
             version: String::new(),
             program: "server".into(),
-            arguments: vec!["--listen".into(), "127.0.0.1:{port}".into()],
+            arguments: vec!["127.0.0.1:{port}".into(), "127.0.0.1:{admin}".into()],
             mount: "",
             limited_mount: "",
+            changer: None,
             scratch: None,
         };
-        let command = launch.command(7001);
+        let command = launch.command(7001, 7002);
         let words: Vec<_> = command.get_args().collect();
-        assert_eq!(words, ["--listen", "127.0.0.1:7001"]);
+        assert_eq!(words, ["127.0.0.1:7001", "127.0.0.1:7002"]);
     }
 
     #[test]
@@ -255,6 +275,8 @@ mod tests {
         assert!(takes_part(BASELINE, "mixed-sleep-async-hog"));
         assert!(takes_part("dunlin", "overload"));
         assert!(!takes_part("fastapi", "overload"));
+        assert!(takes_part("dunlin", "deploy-cold"));
+        assert!(!takes_part(BASELINE, "rollback"));
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub(super) fn prepare(kind: Kind) -> anyhow::Result<Launch> {
         arguments: ["peer", name, "--port", "{port}"].map(Into::into).into(),
         mount: "",
         limited_mount: "",
+        changer: None,
         scratch: None,
     })
 }

@@ -61,6 +61,7 @@ pub(super) fn prepare(wasi: Wasi, timeout: Timeout) -> anyhow::Result<Launch> {
         arguments: serve_arguments(&compiled, timeout),
         mount: "",
         limited_mount: "",
+        changer: None,
         scratch: Some(scratch),
     })
 }

@@ -17,6 +17,7 @@ pub(super) fn prepare() -> anyhow::Result<Launch> {
         ],
         mount: "",
         limited_mount: "",
+        changer: None,
         scratch: None,
     })
 }
