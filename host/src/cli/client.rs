@@ -1,7 +1,7 @@
 //! Commands that talk to a running host: `deploy`, `ls`, `logs`.
 
 use super::args::{ClientArgs, DeployArgs, LogsArgs, LsArgs, Token};
-use super::build::{self, BuildOptions, MissingTarget, Toolchain};
+use super::build::{self, BuildOptions, MissingTarget, Purpose, Toolchain};
 use super::exit::Exit;
 use super::output::{self, Output};
 use super::project::{self, Project};
@@ -116,6 +116,7 @@ pub(super) async fn deploy(args: &DeployArgs, output: &Output) -> anyhow::Result
     let options = BuildOptions {
         toolchain: Toolchain::from_env(),
         missing_target: MissingTarget::Install,
+        purpose: Purpose::Deploying,
     };
     let built = build::build(std::slice::from_ref(&project), &options, output).await?;
     for one in &built {

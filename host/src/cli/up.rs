@@ -1,7 +1,7 @@
 //! `dunlin up`, the developer's loop: build, deploy, serve, watch, and again.
 
 use super::args::UpArgs;
-use super::build::{self, BuildOptions, Built, MissingTarget, Toolchain};
+use super::build::{self, BuildOptions, Built, MissingTarget, Purpose, Toolchain};
 use super::host::{Host, StopSignal, install_log};
 use super::output::{self, Output};
 use super::project::{self, Project};
@@ -24,8 +24,9 @@ pub(super) async fn run(args: &UpArgs, output: &Output) -> anyhow::Result<()> {
     let mut projects = project::find(&args.folder)?;
     let host = Host::start(&args.serve, Detail::Development).await?;
     let options = BuildOptions {
-        toolchain: Toolchain::from_env(),
+        toolchain: Toolchain::from_env().in_own_group(),
         missing_target: MissingTarget::Install,
+        purpose: Purpose::Developing,
     };
     // Watched from before the first build: what is saved meanwhile is not lost.
     let mut watch = Watch::new(&args.folder, &projects, &options.toolchain, output).await?;

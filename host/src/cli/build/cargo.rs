@@ -12,25 +12,58 @@ use cargo_metadata::{Artifact, Message, PackageId};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
 use super::super::output::Progress;
-use super::BuildFailure;
-use super::toolchain::{TARGET, Toolchain};
+use super::toolchain::TARGET;
 use super::workspace::Member;
+use super::{BuildFailure, BuildOptions, Purpose};
 
 /// The profile of functions that name none. Defined on the command line, so
 /// that a function needs no `[profile]` in its workspace.
-const PROFILE: &str = "dunlin";
+#[derive(Debug)]
+struct Profile {
+    name: &'static str,
+    settings: &'static [&'static str],
+}
 
-/// How [`PROFILE`] compiles. Small rather than fast: what is compiled once by
-/// cargo is loaded, checked and compiled again by every host.
-const PROFILE_SETTINGS: [&str; 6] = [
-    "inherits=\"release\"",
-    "opt-level=\"s\"",
-    "lto=true",
-    "codegen-units=1",
-    "panic=\"abort\"",
-    // Names stay, for the backtraces.
-    "strip=\"debuginfo\"",
-];
+/// Small rather than fast: what is compiled once by cargo is loaded, checked
+/// and compiled again by every host.
+const DEPLOYING: Profile = Profile {
+    name: "dunlin",
+    settings: &[
+        "inherits=\"release\"",
+        "opt-level=\"s\"",
+        "lto=true",
+        "codegen-units=1",
+        "panic=\"abort\"",
+        // Names stay, for the backtraces.
+        "strip=\"debuginfo\"",
+    ],
+};
+
+/// Soon rather than small: it is built at every save. Optimised all the same,
+/// as the host has to compile what is left. A name of its own, so that neither
+/// loop throws the other's packages away.
+const DEVELOPING: Profile = Profile {
+    name: "dunlin-up",
+    settings: &[
+        "inherits=\"release\"",
+        "opt-level=\"s\"",
+        "lto=false",
+        "incremental=true",
+        "panic=\"abort\"",
+        // File and line in backtraces.
+        "debug=\"line-tables-only\"",
+        "strip=\"none\"",
+    ],
+};
+
+impl Profile {
+    fn of(purpose: Purpose) -> &'static Self {
+        match purpose {
+            Purpose::Deploying => &DEPLOYING,
+            Purpose::Developing => &DEVELOPING,
+        }
+    }
+}
 
 /// How many lines of cargo's own output a failure shows: the last.
 const SHOWN_LINES: usize = 100;
@@ -39,7 +72,8 @@ const SHOWN_LINES: usize = 100;
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) root: PathBuf,
-    profile: String,
+    /// `None`: that of the build's purpose.
+    profile: Option<String>,
     pub(super) members: Vec<JobMember>,
 }
 
@@ -62,14 +96,13 @@ pub(super) struct Unit {
 impl Job {
     /// Adds the function to the job of its workspace and profile.
     pub(super) fn add(jobs: &mut Vec<Self>, member: Member, profile: Option<&str>, index: usize) {
-        let profile = profile.unwrap_or(PROFILE);
         let found = jobs
             .iter()
-            .position(|job| job.root == member.root && job.profile == profile);
+            .position(|job| job.root == member.root && job.profile.as_deref() == profile);
         let at = found.unwrap_or_else(|| {
             jobs.push(Self {
                 root: member.root,
-                profile: profile.to_owned(),
+                profile: profile.map(str::to_owned),
                 members: Vec::new(),
             });
             jobs.len() - 1
@@ -86,18 +119,20 @@ impl Job {
     /// Only when cargo cannot be started or read.
     pub(super) async fn run(
         &self,
-        toolchain: &Toolchain,
+        options: &BuildOptions,
         progress: &Progress,
     ) -> anyhow::Result<Vec<Unit>> {
         let start = Instant::now();
+        let toolchain = &options.toolchain;
         let mut cargo = toolchain.cargo(&self.root);
         cargo
-            .args(self.arguments())
+            .args(self.arguments(options.purpose))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = cargo
             .spawn()
             .map_err(|error| toolchain.cargo_missing(error))?;
+        let group = toolchain.group(&child);
         let stdout = child.stdout.take().expect("is piped");
         let stderr = child.stderr.take().expect("is piped");
 
@@ -105,6 +140,7 @@ impl Job {
         let (heard, said) = tokio::try_join!(hear(stdout, start), follow(stderr, progress))
             .context("cannot read what cargo prints")?;
         let status = child.wait().await.context("cannot wait for cargo")?;
+        group.ended();
         let said = if status.success() { "" } else { &said };
         Ok(self
             .members
@@ -113,7 +149,7 @@ impl Job {
             .collect())
     }
 
-    fn arguments(&self) -> Vec<String> {
+    fn arguments(&self, purpose: Purpose) -> Vec<String> {
         let mut arguments: Vec<String> = [
             "build",
             "--lib",
@@ -126,10 +162,14 @@ impl Job {
         let manifest = self.root.join("Cargo.toml");
         arguments.push(format!("--manifest-path={}", manifest.display()));
         arguments.push(format!("--target={TARGET}"));
-        arguments.push(format!("--profile={}", self.profile));
-        if self.profile == PROFILE {
-            for setting in PROFILE_SETTINGS {
-                arguments.push(format!("--config=profile.{PROFILE}.{setting}"));
+        match &self.profile {
+            Some(profile) => arguments.push(format!("--profile={profile}")),
+            None => {
+                let Profile { name, settings } = Profile::of(purpose);
+                arguments.push(format!("--profile={name}"));
+                for setting in *settings {
+                    arguments.push(format!("--config=profile.{name}.{setting}"));
+                }
             }
         }
         for member in &self.members {

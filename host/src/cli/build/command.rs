@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::BuildFailure;
-use super::toolchain;
+use super::toolchain::Toolchain;
 use crate::registry::BuildCommand;
 
 /// How much of the command's output a failure shows, in bytes: its end, where
@@ -12,11 +12,12 @@ const SHOWN: usize = 64 * 1024;
 
 /// Runs `command` in `folder`, and expects it to leave `component`.
 pub(super) async fn run(
+    toolchain: &Toolchain,
     folder: &Path,
     command: &BuildCommand,
     component: &Path,
 ) -> Result<PathBuf, BuildFailure> {
-    let mut shell = toolchain::command("sh", folder);
+    let mut shell = toolchain.command("sh", folder);
     // One stream, so that the order of the two survives.
     match command {
         BuildCommand::Shell(line) => shell.args(["-c", "exec 2>&1; eval \"$1\"", "sh", line]),
@@ -28,7 +29,7 @@ pub(super) async fn run(
         BuildCommand::Shell(line) => line.clone(),
         BuildCommand::Program(program, arguments) => format!("{program} {}", arguments.join(" ")),
     };
-    let finished = shell.output().await.map_err(|error| {
+    let finished = toolchain.run(shell).await.map_err(|error| {
         BuildFailure::new(format!("`sh` cannot be started for `{command}`: {error}"))
     })?;
 
@@ -62,6 +63,7 @@ mod tests {
         let out = folder.path("out.wasm");
         let run = async |command: &str| {
             run(
+                &Toolchain::from_env(),
                 folder.root(),
                 &BuildCommand::Shell(command.to_owned()),
                 &out,
@@ -82,6 +84,8 @@ mod tests {
         let folder = Folder::new();
         let out = folder.path("a b.wasm");
         let command = BuildCommand::Program("touch".to_owned(), vec!["a b.wasm".to_owned()]);
-        assert_eq!(run(folder.root(), &command, &out).await, Ok(out));
+        let toolchain = Toolchain::from_env();
+        let left = run(&toolchain, folder.root(), &command, &out).await;
+        assert_eq!(left, Ok(out));
     }
 }

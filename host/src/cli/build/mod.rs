@@ -7,6 +7,7 @@ mod component;
 mod toolchain;
 mod workspace;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,16 @@ use super::project::{Project, Source};
 pub(crate) struct BuildOptions {
     pub(crate) toolchain: Toolchain,
     pub(crate) missing_target: MissingTarget,
+    pub(crate) purpose: Purpose,
+}
+
+/// What is built for. A manifest's own profile is kept for both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Built once, called often.
+    Deploying,
+    /// Built at every save; its backtraces name lines.
+    Developing,
 }
 
 /// A function after its build.
@@ -65,12 +76,8 @@ impl BuildFailure {
 /// Builds `functions`, answering in their order. One function's failure leaves
 /// the others built.
 ///
-/// Cargo unifies the features of shared dependencies over the functions built
-/// together, so a caller that builds again and again (`up`) spares cargo
-/// recompiling dependencies by always passing the same functions: the
-/// unchanged ones cost nothing.
-///
-/// Dropping the future kills what runs; cargo's own children may outlive it.
+/// Dropping the future kills what runs; cargo's own children may outlive it,
+/// unless the toolchain has [its own group](Toolchain::in_own_group).
 ///
 /// # Errors
 /// Only when nothing can be built at all: cargo or the wasm target is missing.
@@ -79,50 +86,92 @@ pub(crate) async fn build<'a>(
     options: &BuildOptions,
     output: &Output,
 ) -> anyhow::Result<Vec<Built<'a>>> {
-    let mut done: Vec<Option<Built<'a>>> = functions.iter().map(|_| None).collect();
-    let mut workspaces = Workspaces::new(&options.toolchain);
-    let mut jobs: Vec<cargo::Job> = Vec::new();
+    Builder::new(options).build(functions, output).await
+}
 
-    for (index, project) in functions.iter().enumerate() {
-        let start = Instant::now();
-        let outcome = match &project.source {
-            Source::Prebuilt(file) => Ok(file.clone()),
-            Source::Command { command, component } => {
-                let _progress = output.progress(format_args!("building `{}`", project.name));
-                command::run(&project.folder, command, component).await
-            }
-            Source::Cargo { manifest, profile } => match workspaces.member(manifest).await? {
-                Ok(member) => {
-                    cargo::Job::add(&mut jobs, member, profile.as_deref(), index);
-                    continue;
-                }
-                Err(failure) => Err(failure),
-            },
-        };
-        done[index] = Some(Built::new(project, outcome, String::new(), start.elapsed()).await);
-    }
+/// Builds again and again, without asking again what cargo has answered.
+#[derive(Debug)]
+pub(crate) struct Builder<'o> {
+    options: &'o BuildOptions,
+    workspaces: Workspaces<'o>,
+    /// Workspaces whose toolchain has the target.
+    ready: HashSet<PathBuf>,
+}
 
-    for job in jobs {
-        options
-            .toolchain
-            .require_target(&job.root, options.missing_target, output)
-            .await?;
-        let names: Vec<&str> = job
-            .members
-            .iter()
-            .map(|member| functions[member.index].name.as_str())
-            .collect();
-        let progress = output.progress(format_args!("building {}", names.join(", ")));
-        for unit in job.run(&options.toolchain, &progress).await? {
-            let project = &functions[unit.index];
-            let built = Built::new(project, unit.outcome, unit.warnings, unit.elapsed).await;
-            done[unit.index] = Some(built);
+impl<'o> Builder<'o> {
+    pub(crate) fn new(options: &'o BuildOptions) -> Self {
+        Self {
+            options,
+            workspaces: Workspaces::new(&options.toolchain),
+            ready: HashSet::new(),
         }
     }
-    Ok(done
-        .into_iter()
-        .map(|built| built.expect("every function was prebuilt, run, or part of a job"))
-        .collect())
+
+    /// Asks anew from now on: a manifest or the toolchain may have changed.
+    pub(crate) fn forget(&mut self) {
+        *self = Self::new(self.options);
+    }
+
+    /// As [`build`].
+    ///
+    /// Cargo unifies the features of shared dependencies over the functions
+    /// built together: it is spared recompiling them by always passing the same
+    /// functions. The unchanged ones cost nothing.
+    pub(crate) async fn build<'a>(
+        &mut self,
+        functions: &'a [Project],
+        output: &Output,
+    ) -> anyhow::Result<Vec<Built<'a>>> {
+        let mut done: Vec<Option<Built<'a>>> = functions.iter().map(|_| None).collect();
+        let options = self.options;
+        let mut jobs: Vec<cargo::Job> = Vec::new();
+
+        for (index, project) in functions.iter().enumerate() {
+            let start = Instant::now();
+            let outcome = match &project.source {
+                Source::Prebuilt(file) => Ok(file.clone()),
+                Source::Command { command, component } => {
+                    let _progress = output.progress(format_args!("building `{}`", project.name));
+                    command::run(&options.toolchain, &project.folder, command, component).await
+                }
+                Source::Cargo { manifest, profile } => {
+                    match self.workspaces.member(manifest).await? {
+                        Ok(member) => {
+                            cargo::Job::add(&mut jobs, member, profile.as_deref(), index);
+                            continue;
+                        }
+                        Err(failure) => Err(failure),
+                    }
+                }
+            };
+            done[index] = Some(Built::new(project, outcome, String::new(), start.elapsed()).await);
+        }
+
+        for job in jobs {
+            if !self.ready.contains(&job.root) {
+                options
+                    .toolchain
+                    .require_target(&job.root, options.missing_target, output)
+                    .await?;
+                self.ready.insert(job.root.clone());
+            }
+            let names: Vec<&str> = job
+                .members
+                .iter()
+                .map(|member| functions[member.index].name.as_str())
+                .collect();
+            let progress = output.progress(format_args!("building {}", names.join(", ")));
+            for unit in job.run(options, &progress).await? {
+                let project = &functions[unit.index];
+                let built = Built::new(project, unit.outcome, unit.warnings, unit.elapsed).await;
+                done[unit.index] = Some(built);
+            }
+        }
+        Ok(done
+            .into_iter()
+            .map(|built| built.expect("every function was prebuilt, run, or part of a job"))
+            .collect())
+    }
 }
 
 impl<'a> Built<'a> {
@@ -196,6 +245,7 @@ pub(crate) async fn run(paths: &[PathBuf], output: &Output) -> anyhow::Result<()
     let options = BuildOptions {
         toolchain: Toolchain::from_env(),
         missing_target: MissingTarget::Install,
+        purpose: Purpose::Deploying,
     };
     let built = build(&functions, &options, output).await?;
     for one in &built {

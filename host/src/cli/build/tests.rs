@@ -13,6 +13,7 @@ fn options() -> BuildOptions {
     BuildOptions {
         toolchain: Toolchain::from_env(),
         missing_target: MissingTarget::Install,
+        purpose: Purpose::Deploying,
     }
 }
 

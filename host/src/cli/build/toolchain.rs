@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Output as Finished, Stdio};
 
 use anyhow::{Context, bail};
-use tokio::process::Command;
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::{Child, Command};
 
 use super::super::output::Output;
 
@@ -29,6 +30,18 @@ pub(crate) struct Toolchain {
     cargo: PathBuf,
     rustc: PathBuf,
     rustup: PathBuf,
+    ending: Ending,
+}
+
+/// What ends when a build is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// The program that was started. What it started in turn goes with it at
+    /// Ctrl-C, as the terminal tells all of them.
+    Program,
+    /// All of its process group: a compiler left behind would write its file
+    /// over that of the next build.
+    Group,
 }
 
 impl Toolchain {
@@ -41,12 +54,62 @@ impl Toolchain {
             cargo: program("CARGO", "cargo"),
             rustc: program("RUSTC", "rustc"),
             rustup: "rustup".into(),
+            ending: Ending::Program,
+        }
+    }
+
+    /// The same, its programs in groups of their own: for who gives builds up,
+    /// and goes on. Ctrl-C doesn't reach them; who gets it has to drop them.
+    pub(crate) fn in_own_group(self) -> Self {
+        Self {
+            ending: Ending::Group,
+            ..self
         }
     }
 
     /// A cargo to be started in `folder`.
     pub(super) fn cargo(&self, folder: &Path) -> Command {
-        command(&self.cargo, folder)
+        self.command(&self.cargo, folder)
+    }
+
+    /// A program to be started in `folder`, with none of the variables that
+    /// would lead a build astray.
+    pub(super) fn command(&self, program: impl AsRef<OsStr>, folder: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        if self.ending == Ending::Group {
+            command.process_group(0);
+        }
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(misleads) {
+                command.env_remove(name);
+            }
+        }
+        command
+    }
+
+    /// The group of a program just started, to be ended with it.
+    pub(super) fn group(&self, child: &Child) -> Group {
+        let leader = child
+            .id()
+            .filter(|_| self.ending == Ending::Group)
+            .and_then(|id| Pid::from_raw(id.cast_signed()));
+        Group(leader)
+    }
+
+    /// Runs `command` to its end.
+    pub(super) async fn run(&self, mut command: Command) -> std::io::Result<Finished> {
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let group = self.group(&child);
+        let finished = child.wait_with_output().await?;
+        group.ended();
+        Ok(finished)
     }
 
     /// Explains why cargo could not be started.
@@ -74,9 +137,9 @@ impl Toolchain {
         }
         let progress =
             output.progress(format_args!("installing the Rust target {TARGET}: `{fix}`"));
-        let mut rustup = command(&self.rustup, folder);
+        let mut rustup = self.command(&self.rustup, folder);
         rustup.args(["target", "add", TARGET]);
-        let installed = match run(rustup).await {
+        let installed = match self.run(rustup).await {
             Err(error) if error.kind() == ErrorKind::NotFound => bail!(
                 "the Rust target {TARGET} is not installed, and there is no rustup to install it: \
                  add it the way this Rust was installed, or install Rust from https://rustup.rs"
@@ -95,9 +158,10 @@ impl Toolchain {
     }
 
     async fn has_target(&self, folder: &Path) -> anyhow::Result<bool> {
-        let mut rustc = command(&self.rustc, folder);
+        let mut rustc = self.command(&self.rustc, folder);
         rustc.args(["--print", "target-libdir", "--target", TARGET]);
-        let answer = run(rustc)
+        let answer = self
+            .run(rustc)
             .await
             .map_err(|error| missing(&self.rustc, error))?;
         if !answer.status.success() {
@@ -111,20 +175,24 @@ impl Toolchain {
     }
 }
 
-/// A program to be started in `folder`, with none of the variables that would
-/// lead a build astray.
-pub(super) fn command(program: impl AsRef<OsStr>, folder: &Path) -> Command {
-    let mut command = Command::new(program);
-    command
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
-    for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(misleads) {
-            command.env_remove(name);
+/// A running program's process group. Dropped, all of it is killed.
+#[must_use]
+pub(super) struct Group(Option<Pid>);
+
+impl Group {
+    /// The program has ended, and its id may be another's by now.
+    pub(super) fn ended(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            // Fails only when nobody is left in it.
+            let _ = kill_process_group(leader, Signal::KILL);
         }
     }
-    command
 }
 
 /// Whether the variable speaks of another package or target than the function:
@@ -145,10 +213,6 @@ fn misleads(variable: &str) -> bool {
         "RUSTFLAGS",
     ];
     NAMES.contains(&variable) || PREFIXES.iter().any(|prefix| variable.starts_with(prefix))
-}
-
-async fn run(mut command: Command) -> std::io::Result<Finished> {
-    command.output().await
 }
 
 fn missing(program: &Path, error: std::io::Error) -> anyhow::Error {
@@ -181,6 +245,7 @@ mod tests {
             cargo: folder.path("no-cargo"),
             rustc: script("rustc", &format!("echo {}", lib.display())),
             rustup: script("rustup", &rustup.replace("LIB", &lib.display().to_string())),
+            ending: Ending::Program,
         }
     }
 

@@ -165,8 +165,9 @@ impl<'a> Workspaces<'a> {
             .args(["metadata", "--no-deps", "--format-version", "1"])
             .arg("--manifest-path")
             .arg(manifest);
-        let answer = cargo
-            .output()
+        let answer = self
+            .toolchain
+            .run(cargo)
             .await
             .map_err(|error| self.toolchain.cargo_missing(error))?;
         if !answer.status.success() {
