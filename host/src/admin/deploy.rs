@@ -224,7 +224,7 @@ impl Deployer {
             .registry
             .compiled(&component, &self.engine.fingerprint());
         if !compiled.exists() {
-            compile_in_child(source, compiled.clone()).await?;
+            compile_in_child(&self.engine, source, compiled.clone()).await?;
         }
         steps.done("compile");
 

@@ -19,7 +19,7 @@ mod watch;
 use self::args::{Cli, Command};
 use self::exit::Exit;
 use self::output::Output;
-use crate::runtime;
+use crate::runtime::{self, Backtraces};
 use clap::Parser as _;
 use std::ffi::OsString;
 use std::path::Path;
@@ -28,10 +28,11 @@ use std::process::ExitCode;
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    if let [_, subcommand, component, compiled] = arguments.as_slice()
+    if let [_, subcommand, component, compiled, backtraces] = arguments.as_slice()
         && subcommand == runtime::COMPILE_SUBCOMMAND
+        && let Some(backtraces) = backtraces.to_str().and_then(Backtraces::parse)
     {
-        return compile(Path::new(component), Path::new(compiled));
+        return compile(Path::new(component), Path::new(compiled), backtraces);
     }
 
     let Cli { command, global } = Cli::parse();
@@ -69,10 +70,10 @@ async fn run(command: Command, output: &Output) -> anyhow::Result<()> {
 }
 
 /// The host's own child: compiles one component and ends.
-fn compile(component: &Path, compiled: &Path) -> ExitCode {
+fn compile(component: &Path, compiled: &Path, backtraces: Backtraces) -> ExitCode {
     let compiled = runtime::limit_this_process()
         .map_err(Into::into)
-        .and_then(|()| runtime::compile_to(component, compiled));
+        .and_then(|()| runtime::compile_to(component, compiled, backtraces));
     match compiled {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,6 +1,7 @@
 //! From a component to machine code, in a process of its own: the time and
 //! memory that a compiler takes have no bound, a process can be given one.
 
+use super::backtrace::Backtraces;
 use super::engine::{self, Engine};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -42,9 +43,13 @@ pub enum CompileError {
 /// # Errors
 ///
 /// When the component is not valid or a file can't be read or written.
-pub fn compile_to(component: &Path, compiled: &Path) -> wasmtime::Result<()> {
+pub fn compile_to(
+    component: &Path,
+    compiled: &Path,
+    backtraces: Backtraces,
+) -> wasmtime::Result<()> {
     let bytes = std::fs::read(component)?;
-    let code = engine::compiler()?.precompile_component(&bytes)?;
+    let code = engine::compiler(backtraces)?.precompile_component(&bytes)?;
     let folder = compiled.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
     let file = tempfile::NamedTempFile::new_in(folder)?;
@@ -67,17 +72,22 @@ pub fn limit_this_process() -> io::Result<()> {
     Ok(setrlimit(Resource::As, limit)?)
 }
 
-/// Compiles `component` into `compiled`, in a child process with a time and a
-/// memory limit.
+/// Compiles `component` into `compiled` for `engine`, in a child process with a
+/// time and a memory limit.
 ///
 /// # Errors
 ///
 /// When the component is not valid, is too much for the limits, or no process
 /// can be started.
-pub async fn compile_in_child(component: PathBuf, compiled: PathBuf) -> Result<(), CompileError> {
+pub async fn compile_in_child(
+    engine: &Engine,
+    component: PathBuf,
+    compiled: PathBuf,
+) -> Result<(), CompileError> {
     let child = Command::new(std::env::current_exe()?)
         .arg(COMPILE_SUBCOMMAND)
         .args([&component, &compiled])
+        .arg(engine.backtraces.as_str())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

@@ -1,5 +1,6 @@
 //! The one wasmtime engine, its linker, and the clock that makes guests yield.
 
+use super::backtrace::Backtraces;
 use super::failure::Failure;
 use super::pace;
 use super::state::State;
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use wasmtime::component::Linker;
-use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
 /// Bytes of a linear memory that stay mapped when its instance is gone, so that
 /// the next one in the slot faults less. Kept small: each idle slot costs it.
@@ -31,6 +32,8 @@ pub struct EngineConfig {
     pub max_instances: u32,
     /// Bytes that one linear memory may grow to, 4 GiB at most. Default 1 GiB.
     pub max_memory: u64,
+    /// What backtraces tell. Default: names.
+    pub backtraces: Backtraces,
 }
 
 impl Default for EngineConfig {
@@ -38,6 +41,7 @@ impl Default for EngineConfig {
         Self {
             max_instances: 2_000,
             max_memory: 1024 * 1024 * 1024,
+            backtraces: Backtraces::Names,
         }
     }
 }
@@ -49,6 +53,7 @@ pub struct Engine {
     pub(super) linker: Linker<State>,
     pub(super) egress: Egress,
     pub(super) logs: Arc<Logs>,
+    pub(super) backtraces: Backtraces,
     /// The instances that live.
     live: Mutex<HashMap<usize, Arc<Status>>>,
     /// No instance lives any longer.
@@ -73,7 +78,7 @@ impl Engine {
                     "instances are allocated one by one, which is slower: {error:#}; lower \
                      `host.instances` or raise the address-space limit (`ulimit -v`)"
                 );
-                (wasmtime::Engine::new(&common())?, false)
+                (wasmtime::Engine::new(&common(config.backtraces))?, false)
             }
         };
         let mut linker = Linker::new(&wasmtime);
@@ -96,6 +101,7 @@ impl Engine {
             linker,
             egress,
             logs,
+            backtraces: config.backtraces,
             live: Mutex::default(),
             stopping: AtomicBool::new(false),
             max_instances: usize::try_from(config.max_instances).unwrap_or(usize::MAX),
@@ -175,14 +181,18 @@ impl Drop for Listed<'_> {
 }
 
 /// What all engines have in common, the compiling child's too.
-fn common() -> Config {
+fn common(backtraces: Backtraces) -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
         .wasm_component_model_async(true)
         .epoch_interruption(true)
         // Else a stack keeps what its deepest guest has touched, for ever.
-        .async_stack_zeroing(true);
+        .async_stack_zeroing(true)
+        .wasm_backtrace_details(match backtraces {
+            Backtraces::Names => WasmBacktraceDetails::Disable,
+            Backtraces::Lines => WasmBacktraceDetails::Enable,
+        });
     config
 }
 
@@ -203,14 +213,14 @@ fn pooling(config: &EngineConfig) -> Config {
         .table_elements(MAX_TABLE_ELEMENTS)
         .async_stack_keep_resident(KEEP_STACK_RESIDENT)
         .max_unused_warm_slots(256);
-    let mut all = common();
+    let mut all = common(config.backtraces);
     all.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     all
 }
 
 /// An engine that only compiles: without slots, and without a ticker.
-pub(super) fn compiler() -> wasmtime::Result<wasmtime::Engine> {
-    wasmtime::Engine::new(&common())
+pub(super) fn compiler(backtraces: Backtraces) -> wasmtime::Result<wasmtime::Engine> {
+    wasmtime::Engine::new(&common(backtraces))
 }
 
 #[cfg(test)]

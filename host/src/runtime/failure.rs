@@ -1,5 +1,6 @@
 //! How an invocation fails.
 
+use super::backtrace::Trap;
 use crate::contract::InvalidMessage;
 use std::sync::Arc;
 use thiserror::Error;
@@ -9,7 +10,7 @@ use thiserror::Error;
 pub enum Failure {
     /// The guest trapped: a panic, an unreachable instruction, a bad access.
     #[error("the function trapped: {0}")]
-    Trap(Arc<str>),
+    Trap(Arc<Trap>),
     /// The guest asked for more memory than its limit, and could not do without.
     #[error("the function needs more memory than `limits.memory` allows")]
     OutOfMemory,
@@ -41,7 +42,7 @@ pub enum Failure {
 
 impl Failure {
     pub(super) fn trap(error: &wasmtime::Error) -> Self {
-        Self::Trap(format!("{error:?}").into())
+        Self::Trap(Arc::new(Trap::new(error)))
     }
 }
 

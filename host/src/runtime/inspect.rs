@@ -1,6 +1,7 @@
 //! A component before it is deployed: what it exports and what it says about
 //! itself.
 
+use super::backtrace::Trap;
 use super::compile;
 use super::engine::Engine;
 use super::loaded::{Guest, Loaded};
@@ -36,7 +37,7 @@ pub enum InspectError {
     Link(String),
     /// It traps before it can serve.
     #[error("the component does not start: {0}")]
-    Start(String),
+    Start(Trap),
     /// It does not get ready.
     #[error("the component did not start within {} s", MAX_TIME.as_secs())]
     TooSlow,
@@ -82,7 +83,7 @@ pub async fn inspect(
     });
     match tokio::time::timeout(MAX_TIME, start).await {
         Err(_) => Err(InspectError::TooSlow),
-        Ok(Err(error)) => Err(InspectError::Start(format!("{error:?}"))),
+        Ok(Err(error)) => Err(InspectError::Start(Trap::new(&error))),
         Ok(Ok(None)) => Ok(Description::of_standard(interface)),
         Ok(Ok(Some(json))) => Ok(Description::from_guest(&json)?),
     }

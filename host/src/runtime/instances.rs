@@ -121,7 +121,7 @@ impl Instances {
             let component = self.registry.component(&version.component).ok_or_else(|| {
                 Failure::Load("its component is missing from the data directory".into())
             })?;
-            super::compile_in_child(component, compiled.clone())
+            super::compile_in_child(&engine, component, compiled.clone())
                 .await
                 .map_err(|error| Failure::Load(error.to_string().into()))?;
         }

@@ -7,6 +7,7 @@
 
 mod advice;
 mod answer;
+mod backtrace;
 mod call;
 mod compile;
 mod driver;
@@ -23,6 +24,7 @@ mod state;
 mod status;
 
 pub use self::answer::Answer;
+pub use self::backtrace::{Backtraces, Frame, Origin, Trap};
 pub use self::compile::{
     COMPILE_SUBCOMMAND, CompileError, compile_in_child, compile_to, limit_this_process,
 };

@@ -22,7 +22,7 @@ use crate::admin::Setting;
 use crate::capabilities::egress::EgressConfig;
 use crate::gateway::{Detail, GatewayConfig};
 use crate::registry::{ByteSize, Limits, TimeLimit, from_toml};
-use crate::runtime::EngineConfig;
+use crate::runtime::{Backtraces, EngineConfig};
 use crate::scheduling::LanesConfig;
 
 /// Most memory that may be set: what 32 bits address.
@@ -82,7 +82,7 @@ impl HostConfig {
         let file: ConfigFile = from_toml(text, &path)?;
         let mut set = Choices::new(path);
         let maxima = file.limits.decide(&mut set)?;
-        let instances = file.host.instances(&maxima, &mut set);
+        let instances = file.host.instances(&maxima, detail, &mut set);
         let max_outgoing = file.host.outgoing(open_files, &mut set)?;
         Ok(Self {
             lanes: file.host.lanes(args, &instances, &mut set)?,
@@ -174,7 +174,7 @@ struct HostSection {
 }
 
 impl HostSection {
-    fn instances(&self, maxima: &Limits, set: &mut Choices) -> EngineConfig {
+    fn instances(&self, maxima: &Limits, detail: Detail, set: &mut Choices) -> EngineConfig {
         let default = EngineConfig::default();
         let asked = self.instances.map(NonZeroU32::get);
         EngineConfig {
@@ -182,6 +182,10 @@ impl HostSection {
             // Less would save nothing, and the engine could not load a guest
             // that is to be told that it needs too much.
             max_memory: maxima.memory.as_bytes().max(default.max_memory),
+            backtraces: match detail {
+                Detail::Brief => Backtraces::Names,
+                Detail::Development => Backtraces::Lines,
+            },
         }
     }
 
