@@ -67,7 +67,7 @@ impl Host {
     /// # Errors
     /// A bad setting, a port in use, a data directory in use or damaged: all
     /// before the first request is taken.
-    pub(super) async fn start(args: &ServeArgs, detail: Detail) -> anyhow::Result<Self> {
+    pub(super) async fn start(args: &ServeArgs, detail: &Detail) -> anyhow::Result<Self> {
         // Memory here is many small pieces, of instances and connections: pages of
         // 2 MiB would make a third more of it resident. Where that can't be had,
         // it costs memory and nothing else.
@@ -268,7 +268,7 @@ pub(super) fn install_log(output: &Output) {
 pub(super) async fn serve(args: &ServeArgs, output: &Output) -> anyhow::Result<()> {
     install_log(output);
     let mut stop = StopSignal::new()?;
-    let host = Host::start(args, Detail::Brief).await?;
+    let host = Host::start(args, &Detail::Brief).await?;
     output.data(&host.bound, |bound| {
         format!(
             "serving {} on {}://{}, admin on http://{}",

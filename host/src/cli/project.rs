@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 
 use crate::names::FunctionName;
 use crate::registry::{BuildCommand, Manifest};
@@ -57,13 +57,10 @@ pub(crate) enum Source {
 /// When nothing is found, when a manifest is broken, or when two functions
 /// have one name.
 pub(crate) fn find(path: &Path) -> anyhow::Result<Vec<Project>> {
-    let root = open_path(path)?;
-    if root.is_file() {
-        return Ok(vec![prebuilt(&root, None)?]);
+    let Survey { mut found, broken } = survey(path)?;
+    if let Some(Broken { error, .. }) = broken.into_iter().next() {
+        return Err(error);
     }
-
-    let mut found = Vec::new();
-    collect(&root, MAX_DEPTH, &mut found)?;
     if found.is_empty() {
         bail!(
             "no function in `{}`, nor {MAX_DEPTH} levels below it: looked for a `{MANIFEST}`, or a \
@@ -74,6 +71,36 @@ pub(crate) fn find(path: &Path) -> anyhow::Result<Vec<Project>> {
     found.sort_by(|a, b| a.name.cmp(&b.name));
     refuse_duplicates(&found)?;
     Ok(found)
+}
+
+/// What lies below a folder, whatever its state.
+#[derive(Debug, Default)]
+pub(crate) struct Survey {
+    pub(crate) found: Vec<Project>,
+    pub(crate) broken: Vec<Broken>,
+}
+
+/// A folder that holds a function, or may do so, and can't be read.
+#[derive(Debug)]
+pub(crate) struct Broken {
+    pub(crate) folder: PathBuf,
+    pub(crate) error: anyhow::Error,
+}
+
+/// Like [`find`], but goes on past what can't be read. Two functions may have
+/// one name, and there may be none.
+///
+/// # Errors
+/// When `path` itself can't be opened, or is a file that is no component.
+pub(crate) fn survey(path: &Path) -> anyhow::Result<Survey> {
+    let root = open_path(path)?;
+    let mut survey = Survey::default();
+    if root.is_file() {
+        survey.found.push(prebuilt(&root, None)?);
+    } else {
+        collect(&root, MAX_DEPTH, &mut survey);
+    }
+    Ok(survey)
 }
 
 /// Finds the one function in or below `path` and calls it `name`.
@@ -134,23 +161,42 @@ pub(crate) fn is_skipped(folder_name: &std::ffi::OsStr) -> bool {
 }
 
 /// Adds the function in `folder`, or those below it.
-fn collect(folder: &Path, depth: usize, found: &mut Vec<Project>) -> anyhow::Result<()> {
-    if let Some(project) = open(folder)? {
-        found.push(project);
-        return Ok(());
-    }
-    if depth == 0 {
-        return Ok(());
-    }
-    let entries = fs::read_dir(folder)
-        .with_context(|| format!("`{}` cannot be read", folder.display()))?
-        .collect::<Result<Vec<_>, _>>()?;
-    for entry in entries {
-        if entry.file_type()?.is_dir() && !is_skipped(&entry.file_name()) {
-            collect(&entry.path(), depth - 1, found)?;
+fn collect(folder: &Path, depth: usize, survey: &mut Survey) {
+    let below = match open(folder) {
+        Ok(Some(project)) => {
+            survey.found.push(project);
+            return;
         }
+        Ok(None) if depth == 0 => return,
+        Ok(None) => folders_in(folder),
+        Err(error) => Err(error),
+    };
+    match below {
+        Ok(below) => {
+            for folder in below {
+                collect(&folder, depth - 1, survey);
+            }
+        }
+        Err(error) => survey.broken.push(Broken {
+            folder: folder.to_path_buf(),
+            error,
+        }),
     }
-    Ok(())
+}
+
+/// The folders in `folder` that may hold functions.
+fn folders_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let read = || {
+        let mut folders = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() && !is_skipped(&entry.file_name()) {
+                folders.push(entry.path());
+            }
+        }
+        std::io::Result::Ok(folders)
+    };
+    read().with_context(|| format!("`{}` cannot be read", folder.display()))
 }
 
 /// The function that `folder` itself is, if it is one.
@@ -256,19 +302,24 @@ fn prebuilt(file: &Path, name: Option<FunctionName>) -> anyhow::Result<Project> 
 }
 
 fn refuse_duplicates(projects: &[Project]) -> anyhow::Result<()> {
-    let mut folders: BTreeMap<&FunctionName, &Path> = BTreeMap::new();
+    let mut by_name: BTreeMap<&FunctionName, &Project> = BTreeMap::new();
     for project in projects {
-        if let Some(other) = folders.insert(&project.name, &project.folder) {
-            bail!(
-                "two functions are named `{}`: `{}` and `{}`; give one of them another `name` in its \
-                 `{MANIFEST}`",
-                project.name,
-                other.display(),
-                project.folder.display()
-            );
+        if let Some(other) = by_name.insert(&project.name, project) {
+            return Err(same_name(other, project));
         }
     }
     Ok(())
+}
+
+/// Two functions have one name.
+pub(crate) fn same_name(one: &Project, other: &Project) -> anyhow::Error {
+    anyhow!(
+        "two functions are named `{}`: `{}` and `{}`; give one of them another `name` in its \
+         `{MANIFEST}`",
+        one.name,
+        one.folder.display(),
+        other.folder.display()
+    )
 }
 
 fn file_name(path: &Path) -> String {

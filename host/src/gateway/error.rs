@@ -2,15 +2,18 @@
 //! sentence; what the guest did wrong in detail is in the function's log.
 
 use super::account::Outgoing;
+use super::builds::{Builds, Concerned};
 use crate::registry::{ByteSize, RegistryError};
 use crate::routing::RouteError;
 use crate::runtime::{Failed, Failure};
 use crate::scheduling::Refused;
 use crate::telemetry::RequestId;
+use anstream::adapter::strip_str;
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use serde::Serialize;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// The header that names a failure of the host, as opposed to an answer of the
@@ -21,12 +24,13 @@ const ERROR_HEADER: HeaderName = HeaderName::from_static("dunlin-error");
 const RETRY_AFTER: &str = "1";
 
 /// What failures tell the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Detail {
     /// Nothing about the inside.
     Brief,
-    /// The guest's backtrace too: for its author, on the author's machine.
-    Development,
+    /// The guest's backtrace too, and what became of the newest code: for its
+    /// author, on the author's machine. Browsers get pages.
+    Development(Arc<Builds>),
 }
 
 /// Why the host, and no function, answers a request.
@@ -70,6 +74,9 @@ pub enum GatewayError {
     /// HTTP, but nothing that the host does.
     #[error("the host does not implement {0}")]
     NotImplemented(&'static str),
+    /// The newest code of the function is not built or not deployed.
+    #[error("{}", .0.failed)]
+    Build(Concerned),
     /// Functions call each other in a circle.
     #[error("the request has passed through too many functions")]
     LoopDetected,
@@ -111,6 +118,7 @@ impl GatewayError {
             Self::BadHost => "bad-host",
             Self::UriTooLong(_) => "uri-too-long",
             Self::NotImplemented(_) => "not-implemented",
+            Self::Build(_) => "build-failed",
             Self::LoopDetected => "loop-detected",
         }
     }
@@ -137,6 +145,8 @@ impl GatewayError {
             Self::BodyBroken | Self::BadHost => StatusCode::BAD_REQUEST,
             Self::UriTooLong(_) => StatusCode::URI_TOO_LONG,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
+            // For as long as its author needs.
+            Self::Build(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::LoopDetected => StatusCode::LOOP_DETECTED,
         }
     }
@@ -151,7 +161,7 @@ impl GatewayError {
     }
 
     /// What the caller is told: nothing that the guest or the host said inside.
-    fn title(&self) -> String {
+    pub(super) fn title(&self) -> String {
         match self {
             Self::Failed(failed) => match &failed.failure {
                 Failure::Trap(_) => "the function crashed".to_owned(),
@@ -181,7 +191,7 @@ impl GatewayError {
     }
 
     /// The answer, as RFC 9457 has it.
-    pub(super) fn into_response(self, id: &RequestId, detail: Detail) -> Response<Outgoing> {
+    pub(super) fn to_response(&self, id: &RequestId, detail: &Detail) -> Response<Outgoing> {
         #[derive(Serialize)]
         struct Problem<'a> {
             title: &'a str,
@@ -192,8 +202,9 @@ impl GatewayError {
             detail: Option<String>,
         }
         let (status, code, title) = (self.status(), self.code(), self.title());
-        let detail = match (&self, detail) {
-            (Self::Failed(_), Detail::Development) => Some(self.to_string()),
+        let detail = match (self, detail) {
+            (Self::Failed(_), Detail::Development(_)) => Some(self.to_string()),
+            (Self::Build(concerned), _) => Some(strip_str(&concerned.failed.message).to_string()),
             _ => None,
         };
         let problem = Problem {
@@ -212,7 +223,7 @@ impl GatewayError {
             HeaderValue::from_static("application/problem+json"),
         );
         headers.insert(ERROR_HEADER, HeaderValue::from_static(code));
-        if let Self::Route(RouteError::MethodNotAllowed { allow, .. }) = &self
+        if let Self::Route(RouteError::MethodNotAllowed { allow, .. }) = self
             && let Ok(allow) = HeaderValue::from_str(allow)
         {
             headers.insert(header::ALLOW, allow);

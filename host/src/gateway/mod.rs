@@ -5,17 +5,20 @@
 
 mod account;
 mod arriving;
+mod builds;
 mod chosen;
 mod connection;
 mod error;
 mod inbound;
 mod listener;
+mod page;
 mod request;
 mod screen;
 mod socket;
 mod streams;
 mod tls;
 
+pub use self::builds::{BuildFailed, Builds, Concerned, FunctionBuild};
 pub use self::error::{Detail, GatewayError};
 pub use self::listener::{BindError, Listener, bind};
 pub use self::request::{Gateway, GatewayConfig, Stations};

@@ -6,6 +6,7 @@ use super::chosen;
 use super::connection::Peer;
 use super::error::{Detail, GatewayError};
 use super::inbound::{self, Inbound};
+use super::page::{self, Page};
 use super::screen::screen;
 use super::tls::Tls;
 use crate::capabilities::Invocation;
@@ -117,12 +118,24 @@ impl Gateway {
     ) -> Response<Outgoing> {
         let id = RequestId::given_or_new(request.headers().get(RequestId::HEADER));
         let version = request.version();
+        let detail = &self.config.detail;
+        if let Detail::Development(builds) = detail {
+            let stopping = self.draining.cancelled();
+            let asked = page::answer_question(&request, builds, stopping);
+            if let Some(response) = Box::pin(asked).await {
+                return response;
+            }
+        }
+        let page = Page::wanted(&request, detail);
         let mut response = match self.handle(request, peer, &id).await {
             Ok(response) => response,
             Err((error, route)) => {
                 self.log(&error, route.as_ref(), &id);
                 let closes = error.is_ambiguous() && version <= Version::HTTP_11;
-                let mut response = error.into_response(&id, self.config.detail);
+                let mut response = error.to_response(&id, detail);
+                if let Some(page) = page {
+                    page.show(&mut response, &error, route.as_ref(), &id, &self.logs);
+                }
                 if closes {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(header::CONNECTION, close);
@@ -156,6 +169,10 @@ impl Gateway {
             let found = self.routes.resolve(host, method, request.uri(), key); // who answers
             found.map_err(GatewayError::from)
         };
+        if let Detail::Development(builds) = &self.config.detail {
+            let checked = builds.check(&request, host, &route);
+            checked.map_err(|error| (error, None))?;
+        }
         let route = route.map_err(|error| (error, None))?;
         let response = if route.finishes() {
             Box::pin(self.invoke_detached(request, peer, id, hops, &route)).await

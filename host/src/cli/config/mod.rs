@@ -63,7 +63,7 @@ impl HostConfig {
     /// # Errors
     /// When the file cannot be read or holds what is no setting, or settings
     /// contradict each other.
-    pub(super) fn load(args: &ServeArgs, detail: Detail, open_files: u64) -> anyhow::Result<Self> {
+    pub(super) fn load(args: &ServeArgs, detail: &Detail, open_files: u64) -> anyhow::Result<Self> {
         let text = match &args.config {
             None => String::new(),
             Some(path) => fs::read_to_string(path)
@@ -75,7 +75,7 @@ impl HostConfig {
     fn decide(
         text: &str,
         args: &ServeArgs,
-        detail: Detail,
+        detail: &Detail,
         open_files: u64,
     ) -> anyhow::Result<Self> {
         let path = args.config.clone().unwrap_or_default();
@@ -174,7 +174,7 @@ struct HostSection {
 }
 
 impl HostSection {
-    fn instances(&self, maxima: &Limits, detail: Detail, set: &mut Choices) -> EngineConfig {
+    fn instances(&self, maxima: &Limits, detail: &Detail, set: &mut Choices) -> EngineConfig {
         let default = EngineConfig::default();
         let asked = self.instances.map(NonZeroU32::get);
         EngineConfig {
@@ -184,7 +184,7 @@ impl HostSection {
             max_memory: maxima.memory.as_bytes().max(default.max_memory),
             backtraces: match detail {
                 Detail::Brief => Backtraces::Names,
-                Detail::Development => Backtraces::Lines,
+                Detail::Development(_) => Backtraces::Lines,
             },
         }
     }
@@ -286,7 +286,7 @@ struct GatewaySection {
 impl GatewaySection {
     fn decide(
         self,
-        detail: Detail,
+        detail: &Detail,
         (open_files, max_outgoing): (u64, usize),
         set: &mut Choices,
     ) -> anyhow::Result<GatewayConfig> {
@@ -315,7 +315,7 @@ impl GatewaySection {
                 self.write_timeout,
                 default.write_timeout,
             )?,
-            detail,
+            detail: detail.clone(),
         })
     }
 }

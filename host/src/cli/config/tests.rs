@@ -11,7 +11,7 @@ fn decide(flags: &str, text: &str) -> anyhow::Result<HostConfig> {
     let Command::Serve(args) = Cli::try_parse_from(line.split_whitespace())?.command else {
         panic!("is `serve`");
     };
-    HostConfig::decide(text, &args, Detail::Brief, 20_480)
+    HostConfig::decide(text, &args, &Detail::Brief, 20_480)
 }
 
 #[track_caller]

@@ -9,6 +9,14 @@ use super::super::build::Sources;
 use super::super::project::{CARGO_MANIFEST, MANIFEST, MAX_DEPTH, Project, Source, is_skipped};
 use super::ProjectIndex;
 
+/// Files that decide what there is to build, and by what.
+const LAYOUT_FILES: [&str; 4] = [
+    CARGO_MANIFEST,
+    MANIFEST,
+    "rust-toolchain.toml",
+    "rust-toolchain",
+];
+
 /// What a change means.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Effect {
@@ -74,7 +82,7 @@ impl Map {
         let mut effect = Effect::default();
         let is_manifest = path
             .file_name()
-            .is_some_and(|name| name == CARGO_MANIFEST || name == MANIFEST);
+            .is_some_and(|name| LAYOUT_FILES.iter().any(|file| name == *file));
         if let Some(functions) = self.files.get(path) {
             effect.functions.extend(functions);
             effect.layout |= is_manifest;

@@ -22,8 +22,9 @@ use super::project::Project;
 pub(crate) type ProjectIndex = usize;
 
 /// Changes are told after so long without a further one: an editor or a
-/// `git checkout` writes many files at once.
-const QUIET: Duration = Duration::from_millis(100);
+/// `git checkout` writes many files at once. Short, as every save waits so long,
+/// and a build that began too early is given up.
+const QUIET: Duration = Duration::from_millis(25);
 
 /// Changes are told after so long at the latest, from the first one.
 const LONGEST: Duration = Duration::from_secs(1);
@@ -53,9 +54,8 @@ pub(crate) struct Watch {
     lost: bool,
     /// When the pending changes began, and when the last one came.
     since: Option<(Instant, Instant)>,
-    /// Hashes of the changed files of functions built by a command. A command
-    /// writes where it likes, so only new contents count, or its own product
-    /// would set it off again for ever.
+    /// Hashes of changed files. A build may write where it likes, so only new
+    /// contents count, or its own product would set it off again for ever.
     contents: HashMap<PathBuf, Option<u64>>,
 }
 
@@ -168,7 +168,9 @@ impl Watch {
         }
         for path in std::mem::take(&mut self.pending) {
             let one = self.map.effect(&path);
-            if !self.map.is_commanded(&one) || self.has_new_contents(&path) {
+            // What lies in a folder that has just come was never told of.
+            let is_folder = path.is_dir() && !self.map.is_commanded(&one);
+            if self.has_new_contents(&path) || is_folder {
                 effect.add(one);
             }
         }
