@@ -47,21 +47,24 @@ pub(super) struct Page {
 
 impl Page {
     /// The page for this request, if a browser goes to it and pages are made.
-    pub(super) fn wanted<B>(request: &Request<B>, detail: &Detail) -> Option<Self> {
+    /// Boxed, as every request's future has room for it.
+    pub(super) fn wanted<B>(request: &Request<B>, detail: &Detail) -> Option<Box<Self>> {
         let Detail::Development(builds) = detail else {
             return None;
         };
         let method = request.method();
-        is_navigation(request.headers()).then(|| Self {
-            number: builds.number(),
-            asked: format!("{method} {}", request.uri().path()),
-            refreshes: [Method::GET, Method::HEAD].contains(method),
+        is_navigation(request.headers()).then(|| {
+            Box::new(Self {
+                number: builds.number(),
+                asked: format!("{method} {}", request.uri().path()),
+                refreshes: [Method::GET, Method::HEAD].contains(method),
+            })
         })
     }
 
     /// Turns the answer that others would get into one that shows the failure.
     pub(super) fn show(
-        self,
+        &self,
         response: &mut Response<Outgoing>,
         error: &GatewayError,
         route: Option<&Route>,
@@ -83,7 +86,7 @@ impl Page {
     }
 
     fn html(
-        self,
+        &self,
         error: &GatewayError,
         route: Option<&Route>,
         id: &RequestId,

@@ -136,6 +136,45 @@ async fn a_package_without_cdylib_says_what_to_add() {
 }
 
 #[tokio::test]
+async fn a_build_given_up_is_gone_whole() {
+    let folder = Folder::new();
+    folder.write(
+        "slow/dunlin.toml",
+        "[build]\ncommand = \"sleep 1000 & echo $! > pid; wait\"\ncomponent = \"c.wasm\"\n",
+    );
+    let functions = find(folder.root()).expect("is found");
+    let options = BuildOptions {
+        toolchain: Toolchain::from_env().in_own_group(),
+        ..options()
+    };
+    let output = quiet_output();
+    let mut building = Box::pin(build(&functions, &options, &output));
+    let pid = loop {
+        let pause = std::time::Duration::from_millis(10);
+        // What is built for is not the command but what it has started.
+        let built = tokio::time::timeout(pause, &mut building).await;
+        assert!(built.is_err(), "the command ended");
+        let text = fs::read_to_string(folder.path("slow/pid")).unwrap_or_default();
+        if let Ok(pid) = text.trim().parse::<u32>() {
+            break pid;
+        }
+    };
+    drop(building);
+    // One that was killed stays listed until somebody has waited for it.
+    let is_running = || {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
+        stat.is_ok_and(|stat| !stat.contains(") Z "))
+    };
+    let ended = async {
+        while is_running() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    let patience = std::time::Duration::from_secs(30);
+    tokio::time::timeout(patience, ended).await.expect("ends");
+}
+
+#[tokio::test]
 async fn commands_and_prebuilt_components_are_checked() {
     let folder = Folder::new();
     folder.write(
