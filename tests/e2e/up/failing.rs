@@ -196,3 +196,23 @@ async fn a_refused_deploy_is_told_and_tried_again() {
     answers(&host, "/one/", "the second function").await;
     host.stop().await;
 }
+
+#[tokio::test]
+async fn serve_makes_no_pages() {
+    let host = Host::start().await;
+    host.deploy("misc", "").await;
+    browse(&host, "/misc/panic").await.failed(502, "guest-trap");
+    browse(&host, "/nobody/")
+        .await
+        .failed(404, "unknown-function");
+    // A page's question is the function's to answer.
+    let request = host.request(Method::GET, "/nobody/");
+    let answer = Answer::to(request.header("dunlin-page", "7")).await;
+    answer.failed(404, "unknown-function");
+    // The log names the function that panicked, without its place.
+    let line = host.logged("misc", "guest-trap").await;
+    let message = line["message"].as_str().expect("is text");
+    assert!(message.contains("  in misc::"), "{message}");
+    assert!(!message.contains(".rs:"), "{message}");
+    host.stop().await;
+}

@@ -159,6 +159,9 @@ impl<'o> Service<'o> {
         if self.deployed.get(&manifest.name) == Some(&state) {
             return Ok(Served::Unchanged);
         }
+        let _progress = self
+            .output
+            .progress(format_args!("deploying {}", manifest.name));
         let registry = self.host.registry.clone();
         let digest = tokio::task::spawn_blocking(move || registry.put_component(&bytes)).await??;
         let deployed = self
