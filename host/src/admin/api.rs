@@ -2,28 +2,25 @@
 
 use super::deploy::Deployer;
 use super::error::AdminError;
+use super::failures::FailedAttempts;
 use super::host_info::HostInfo;
 use super::metrics::{self, Observed};
-use super::{components, functions, logs};
+use super::{audit, auth, components, functions, logs, secrets, tokens};
 use crate::names::FunctionName;
 use crate::registry::Registry;
 use crate::routing::Table;
 use crate::telemetry::Logs;
-use axum::extract::{Request, State};
-use axum::middleware::{self, Next};
-use axum::response::Response;
-use axum::routing::{get, post, put};
+use axum::extract::State;
+use axum::middleware;
+use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
-use http::{StatusCode, header};
+use http::StatusCode;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use subtle::ConstantTimeEq as _;
 
 /// What the admin API works on.
 pub struct AdminConfig {
-    /// Opens everything.
-    pub token: String,
     /// Brings functions into service.
     pub deployer: Arc<Deployer>,
     /// Where components are kept.
@@ -38,11 +35,14 @@ pub struct AdminConfig {
     pub host: HostInfo,
     /// What it counts.
     pub observed: Observed,
+    /// Who failed to get in.
+    pub failures: FailedAttempts,
 }
 
 pub(super) type Shared = State<Arc<AdminConfig>>;
 
-/// The admin API's routes.
+/// The admin API's routes. They need to know who asks:
+/// `into_make_service_with_connect_info`.
 pub fn router(config: AdminConfig) -> Router {
     let config = Arc::new(config);
     let guarded = Router::new()
@@ -71,7 +71,15 @@ pub fn router(config: AdminConfig) -> Router {
             "/v1/components/{digest}",
             put(components::upload).head(components::has_component),
         )
-        .layer(middleware::from_fn_with_state(config.clone(), authorize));
+        .route("/v1/functions/{name}/secrets", get(secrets::list))
+        .route(
+            "/v1/functions/{name}/secrets/{key}",
+            put(secrets::set).delete(secrets::remove),
+        )
+        .route("/v1/tokens", get(tokens::list).post(tokens::create))
+        .route("/v1/tokens/{id}", delete(tokens::remove))
+        .route("/v1/audit", get(audit::read))
+        .layer(middleware::from_fn_with_state(config.clone(), auth::guard));
     Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(ready))
@@ -84,25 +92,6 @@ async fn ready(State(config): Shared) -> (StatusCode, &'static str) {
         (StatusCode::OK, "ready")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready")
-    }
-}
-
-/// Lets a request with the token through. The comparison takes the same time
-/// whatever is wrong.
-async fn authorize(
-    State(config): Shared,
-    request: Request,
-    next: Next,
-) -> Result<Response, AdminError> {
-    let given = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
-        .unwrap_or_default();
-    if bool::from(given.ct_eq(config.token.as_bytes())) {
-        Ok(next.run(request).await)
-    } else {
-        Err(AdminError::Unauthorized)
     }
 }
 

@@ -5,7 +5,7 @@ use super::steps::{Step, Steps};
 use crate::names::{FunctionName, VersionId};
 use crate::registry::{
     Canary, Cause, Change, Description, Digest, Interface, Manifest, Percent, Registry,
-    RegistryError, Split, Version, now_ms,
+    RegistryError, Split, VarName, Version, now_ms,
 };
 use crate::routing::{InService, MountConflict, Ready, RouteConflict, Table};
 use crate::runtime::{
@@ -68,6 +68,11 @@ pub enum DeployError {
          that are kept, `dunlin rollback {0} --to VERSION` gives one all traffic"
     )]
     NothingBefore(FunctionName),
+    /// It would not start again.
+    #[error(
+        "the secret `{0}` is needed by {1}, which gets traffic: deploy a version that does without it first"
+    )]
+    SecretNeeded(VarName, VersionId),
 }
 
 /// Why bytes are no component.
@@ -304,10 +309,12 @@ impl Deployer {
         &self,
         candidate: Version,
         compiled: PathBuf,
-    ) -> Result<Version, InspectError> {
+    ) -> Result<Version, DeployError> {
         let engine = self.engine.clone();
+        let secrets = self.secrets(&candidate).await?;
         let described = self.lanes.blocking().spawn(async move {
-            let description = runtime::inspect(&engine, &compiled, candidate.clone()).await?;
+            let description =
+                runtime::inspect(&engine, &compiled, candidate.clone(), secrets).await?;
             Ok(Version {
                 description,
                 ..candidate

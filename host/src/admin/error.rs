@@ -1,12 +1,14 @@
 //! Failures of the admin API as answers.
 
+use super::auth::Refusal;
 use super::deploy::DeployError;
-use crate::registry::RegistryError;
-use axum::Json;
+use crate::registry::{RegistryError, Scope, SecretError};
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header};
+use axum::{Extension, Json};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::json;
 use std::error::Error as _;
+use std::time::Duration;
 use thiserror::Error;
 
 /// Why the admin API refuses a request.
@@ -18,6 +20,23 @@ pub enum AdminError {
          the file `token` of the host's data directory"
     )]
     Unauthorized,
+    /// A token that may do less.
+    #[error(
+        "this needs a token with the scope `{needed}`; the one shown has `{held}`: `dunlin token \
+         create NAME --scope {needed}` makes one, for who may"
+    )]
+    Forbidden {
+        /// The least scope that may.
+        needed: Scope,
+        /// What the token has.
+        held: Scope,
+    },
+    /// Guessing, or a script with an old token.
+    #[error("too many failed attempts from your address: correct the token, and wait {} s", seconds(*.0))]
+    TooManyFailures(Duration),
+    /// No such token.
+    #[error("there is no token {0}: `dunlin token ls` lists those that are")]
+    UnknownToken(String),
     /// The request makes no sense.
     #[error("{0}")]
     BadRequest(String),
@@ -33,10 +52,38 @@ pub enum AdminError {
 }
 
 impl AdminError {
+    /// What tells a client what to do next (RFC 6750, section 3).
+    fn header(&self) -> Option<(HeaderName, HeaderValue)> {
+        let (name, value) = match self {
+            Self::Unauthorized => (
+                header::WWW_AUTHENTICATE,
+                "Bearer realm=\"dunlin\"".to_owned(),
+            ),
+            Self::Forbidden { needed, .. } => (
+                header::WWW_AUTHENTICATE,
+                format!(
+                    "Bearer realm=\"dunlin\", error=\"insufficient_scope\", scope=\"{needed}\""
+                ),
+            ),
+            Self::TooManyFailures(wait) => (header::RETRY_AFTER, seconds(*wait).to_string()),
+            _ => return None,
+        };
+        Some((name, value.try_into().ok()?))
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Self::TooManyFailures(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::UnknownToken(_) => StatusCode::NOT_FOUND,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Deploy(DeployError::Registry(RegistryError::Secret(error))) => match error {
+                SecretError::Unknown { .. } => StatusCode::NOT_FOUND,
+                SecretError::NotSet { .. } | SecretError::TooMany => StatusCode::CONFLICT,
+                SecretError::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+                _ => StatusCode::INTERNAL_SERVER_ERROR,
+            },
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Deploy(DeployError::UnknownFunction(_) | DeployError::UnknownVersion(_)) => {
                 StatusCode::NOT_FOUND
@@ -45,6 +92,7 @@ impl AdminError {
                 DeployError::Mount(_)
                 | DeployError::Addresses(..)
                 | DeployError::NothingServes(_)
+                | DeployError::SecretNeeded(..)
                 | DeployError::NothingBefore(_),
             ) => StatusCode::CONFLICT,
             Self::Deploy(DeployError::Registry(_) | DeployError::Load(_)) | Self::Registry(_) => {
@@ -73,6 +121,15 @@ impl IntoResponse for AdminError {
             "causes": detail,
         });
         let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
-        (status, content_type, Json(problem)).into_response()
+        let refusal = Extension(Refusal(self.to_string()));
+        let mut response = (status, content_type, refusal, Json(problem)).into_response();
+        if let Some((name, value)) = self.header() {
+            response.headers_mut().insert(name, value);
+        }
+        response
     }
+}
+
+fn seconds(wait: Duration) -> u64 {
+    wait.as_secs_f64().ceil() as u64
 }

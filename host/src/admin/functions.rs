@@ -1,14 +1,15 @@
 //! Functions in the admin API: what is deployed, and changing it.
 
 use super::api::{Shared, on_disk, parse_name};
+use super::auth::Done;
 use super::deploy::{DeployError, Deployed, Rollout};
 use super::error::AdminError;
 use crate::names::FunctionName;
 use crate::registry::{Digest, Lane, LimitInForce, Manifest, Percent, Split, Version};
 use crate::routing::{Deployed as InTraffic, InService, RouteId};
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
+use axum::{Extension, Json};
 use http::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -147,7 +148,7 @@ pub(super) async fn deploy(
     State(config): Shared,
     Path(name): Path<String>,
     body: Bytes,
-) -> Result<(StatusCode, Json<Value>), AdminError> {
+) -> Result<(StatusCode, Extension<Done>, Json<Value>), AdminError> {
     let name = parse_name(&name)?;
     let DeployRequest {
         component,
@@ -172,7 +173,11 @@ pub(super) async fn deploy(
     let mut answer = describe(&version);
     answer["deployment"] = json!(function.deployment);
     answer["steps"] = json!(steps);
-    Ok((StatusCode::CREATED, Json(answer)))
+    let done = Done {
+        target: Some(version.id.to_string()),
+        ..done(&function)
+    };
+    Ok((StatusCode::CREATED, Extension(done), Json(answer)))
 }
 
 #[derive(Deserialize)]
@@ -185,11 +190,11 @@ pub(super) async fn split(
     State(config): Shared,
     Path(name): Path<String>,
     body: Bytes,
-) -> Result<Json<Value>, AdminError> {
+) -> Result<(Extension<Done>, Json<Value>), AdminError> {
     let name = parse_name(&name)?;
     let SplitRequest { split } = parse(&body)?;
     let function = config.deployer.split(name, split).await?;
-    Ok(Json(json!(function.deployment)))
+    Ok((Extension(done(&function)), Json(json!(function.deployment))))
 }
 
 #[derive(Default, Deserialize)]
@@ -202,7 +207,7 @@ pub(super) async fn roll_back(
     State(config): Shared,
     Path(name): Path<String>,
     body: Bytes,
-) -> Result<Json<Value>, AdminError> {
+) -> Result<(Extension<Done>, Json<Value>), AdminError> {
     let name = parse_name(&name)?;
     let RollbackRequest { to } = if body.is_empty() {
         RollbackRequest::default()
@@ -210,7 +215,17 @@ pub(super) async fn roll_back(
         parse(&body)?
     };
     let function = config.deployer.roll_back(name, to).await?;
-    Ok(Json(json!(function.deployment)))
+    Ok((Extension(done(&function)), Json(json!(function.deployment))))
+}
+
+/// How traffic is divided from now on, for the audit log.
+fn done(function: &InService) -> Done {
+    let weights = function.deployment.split.weights();
+    let weights = weights.map(|(version, weight)| format!("{version}={weight}"));
+    Done {
+        target: None,
+        detail: Some(format!("traffic {}", weights.collect::<Vec<_>>().join(" "))),
+    }
 }
 
 pub(super) async fn remove(
@@ -225,7 +240,7 @@ pub(super) async fn remove(
     }
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, AdminError> {
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, AdminError> {
     serde_json::from_slice(body)
         .map_err(|error| AdminError::BadRequest(format!("the request is not valid: {error}")))
 }

@@ -122,6 +122,7 @@ impl HostInfo {
             self.slots(),
             data_directory(registry, &engine),
             machine_code(registry, &engine, deployed),
+            secrets(registry),
         ]
     }
 
@@ -217,4 +218,22 @@ fn machine_code(registry: &Registry, engine: &str, deployed: &[Arc<Version>]) ->
         format!("missing for {}", missing.join(", ")),
         "send each a request: the first one waits until it is compiled",
     )
+}
+
+fn secrets(registry: &Registry) -> Check {
+    let name = "secrets";
+    let closed = match registry.closed_secrets() {
+        Ok(closed) => closed,
+        Err(error) => {
+            let remedy =
+                "let the host's user read its data directory, and see that the disk is well";
+            return Check::bad(Status::Failed, name, error.to_string(), remedy);
+        }
+    };
+    if closed.is_empty() {
+        return Check::ok(name, "the host's key opens all that are stored");
+    }
+    let closed: Vec<_> = closed.iter().map(ToString::to_string).collect();
+    let remedy = "nothing is lost: with the right key they open again";
+    Check::bad(Status::Failed, name, closed.join("; "), remedy)
 }

@@ -2,19 +2,25 @@
 //! own, on loopback by default.
 
 mod api;
+mod audit;
+mod auth;
 mod components;
 mod deploy;
 mod error;
+mod failures;
 mod functions;
 mod host_info;
 mod logs;
 mod metrics;
+mod secrets;
 mod steps;
+mod tokens;
 mod traffic;
 
 pub use self::api::{AdminConfig, router};
 pub use self::deploy::{DeployError, Deployed, Deployer, InvalidComponent, Rollout};
 pub use self::error::AdminError;
+pub use self::failures::FailedAttempts;
 pub use self::host_info::{Check, HostInfo, Setting, Status};
 pub use self::metrics::Observed;
 pub use self::steps::Step;

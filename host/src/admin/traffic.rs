@@ -2,7 +2,7 @@
 
 use super::deploy::{DeployError, Deployer, on_disk};
 use crate::names::{FunctionName, VersionId};
-use crate::registry::{Cause, Change, Deployment, Split, Version};
+use crate::registry::{Act, Actor, Cause, Change, Deployment, Outcome, Split, Version};
 use crate::routing::{Breach, InService, Ready};
 use crate::telemetry::Source;
 use std::sync::Arc;
@@ -147,6 +147,19 @@ impl Deployer {
             );
             let id = VersionId::new(function.clone(), breach.version);
             deployer.put_in_force(&function, change).await?;
+            let (registry, target) = (deployer.registry.clone(), id.to_string());
+            let detail = line.clone();
+            let written = tokio::task::spawn_blocking(move || {
+                registry.audit(&Act {
+                    actor: &Actor::Host,
+                    peer: None,
+                    action: "abort",
+                    target: Some(&target),
+                    outcome: Outcome::Done,
+                    detail: Some(&detail),
+                });
+            });
+            written.await.expect("writing does not panic");
             deployer.logs.write(&id, None, Source::Host, line);
             Ok(())
         })
@@ -155,7 +168,7 @@ impl Deployer {
 
     /// Runs one change at a time, and to its end, even if nobody waits for it
     /// any more.
-    async fn changing<T, F>(
+    pub(super) async fn changing<T, F>(
         self: &Arc<Self>,
         change: impl FnOnce(Arc<Self>) -> F + Send + 'static,
     ) -> Result<T, DeployError>
@@ -200,6 +213,7 @@ impl Deployer {
         // Loaded before it gets traffic: what can't be loaded gets none.
         versions.push(Ready::new(main)?);
         for ready in &versions {
+            self.secrets(&ready.version).await?;
             self.instances.preload(ready.version.clone()).await?;
         }
         let (registry, name) = (self.registry.clone(), function.clone());

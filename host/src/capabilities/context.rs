@@ -7,7 +7,7 @@ use super::running::Running;
 use super::wasi::EgressHooks;
 use crate::contract::Body;
 use crate::names::VersionId;
-use crate::registry::Lane;
+use crate::registry::{Lane, Secrets};
 use crate::routing::Route;
 use crate::telemetry::{Logs, RequestId, Source};
 use std::collections::{BTreeMap, VecDeque};
@@ -35,6 +35,8 @@ pub struct Grants {
     pub version: VersionId,
     /// Configuration, seen by the guest as environment variables.
     pub vars: BTreeMap<String, String>,
+    /// The same, for what nobody else may see.
+    pub secrets: Secrets,
     /// Outgoing HTTP, under the function's policy.
     pub egress: EgressClient,
     /// Outgoing requests that one invocation may make.
@@ -207,6 +209,9 @@ impl Context {
             .max_random_size(MAX_RANDOM_BYTES);
         for (name, value) in &grants.vars {
             wasi.env(name, value);
+        }
+        for (name, value) in &grants.secrets {
+            wasi.env(name.as_str(), value.expose());
         }
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);

@@ -2,11 +2,14 @@
 
 use super::args::ServeArgs;
 use super::config::HostConfig;
+use super::exit::Exit;
 use super::output::Output;
-use crate::admin::{self, AdminConfig, Deployer, HostInfo, Observed};
+use crate::admin::{self, AdminConfig, Deployer, FailedAttempts, HostInfo, Observed};
 use crate::capabilities::egress::Egress;
 use crate::gateway::{self, Detail, Gateway, Listener, Stations, Tls, TlsSource};
-use crate::registry::{Registry, Version};
+use crate::registry::{
+    LocalToken, Registry, RegistryError, SECRET_KEY_VARIABLE, SecretKey, Version,
+};
 use crate::routing::Table;
 use crate::runtime::{Engine, Instances};
 use crate::scheduling::Lanes;
@@ -22,6 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
 
 /// How often instances that nobody uses are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
@@ -39,6 +43,8 @@ pub(super) struct Host {
     pub(super) deployer: Arc<Deployer>,
     pub(super) registry: Arc<Registry>,
     pub(super) restored: usize,
+    /// What its own user gets in with.
+    local_token: LocalToken,
     routes: Arc<Table>,
     gateway: Arc<Gateway>,
     ready: Arc<AtomicBool>,
@@ -80,7 +86,16 @@ impl Host {
         let admin_socket = tokio::net::TcpListener::from_std(admin_socket)?;
 
         let data_dir = args.data_dir.clone();
-        let registry = tokio::task::spawn_blocking(move || Registry::open(&data_dir)).await??;
+        let secret_key = given_secret_key()?;
+        let opening = tokio::task::spawn_blocking(move || {
+            let registry = Registry::open(&data_dir)?.with_secret_key(secret_key);
+            for closed in registry.closed_secrets()? {
+                tracing::error!(target: "dunlin", "{closed}");
+            }
+            let local_token = registry.local_token()?;
+            Ok::<_, RegistryError>((registry, local_token))
+        });
+        let (registry, local_token) = opening.await??;
         let registry = Arc::new(registry.with_maxima(config.maxima));
         let logs = Arc::new(Logs::default());
         let lanes = Arc::new(Lanes::start(&config.lanes).context(
@@ -131,7 +146,6 @@ impl Host {
             data_dir: args.data_dir.clone(),
         };
         let router = admin::router(AdminConfig {
-            token: registry.local_token()?,
             deployer: deployer.clone(),
             registry: registry.clone(),
             routes: routes.clone(),
@@ -147,11 +161,14 @@ impl Host {
                 metrics,
                 lanes: lanes.clone(),
             },
+            failures: FailedAttempts::default(),
         });
+        let router = router.into_make_service_with_connect_info::<SocketAddr>();
         Ok(Self {
             bound,
             registry,
             restored,
+            local_token,
             routes,
             serving: tokio::spawn(listener.serve(gateway.clone())),
             gateway,
@@ -269,6 +286,20 @@ pub(super) async fn serve(args: &ServeArgs, output: &Output) -> anyhow::Result<(
     install_log(output);
     let mut stop = StopSignal::new()?;
     let host = Host::start(args, &Detail::Brief).await?;
+    let file = args.data_dir.join("token");
+    match &host.local_token {
+        LocalToken::Kept => {}
+        LocalToken::Made(token) => output.note(format_args!(
+            "the first token, scope admin, is told only now and lies in {}:\n  {}",
+            file.display(),
+            token.as_str()
+        )),
+        LocalToken::Revoked => output.warn(format_args!(
+            "the token in {} was removed: commands on this machine need `--token`, or delete the \
+             file and start again, which makes a new one",
+            file.display()
+        )),
+    }
     output.data(&host.bound, |bound| {
         format!(
             "serving {} on {}://{}, admin on http://{}",
@@ -282,6 +313,18 @@ pub(super) async fn serve(args: &ServeArgs, output: &Output) -> anyhow::Result<(
     output.note("stopping: running invocations may finish; again to stop at once");
     host.stop(&mut stop, output).await;
     Ok(())
+}
+
+/// The key for secrets that the environment gives.
+fn given_secret_key() -> anyhow::Result<Option<SecretKey>> {
+    let Some(text) = std::env::var_os(SECRET_KEY_VARIABLE) else {
+        return Ok(None);
+    };
+    let text = Zeroizing::new(text.into_string().unwrap_or_default());
+    let key = SecretKey::parse(&text, &format!("the variable {SECRET_KEY_VARIABLE}"));
+    Ok(Some(
+        key.map_err(|error| Exit::Usage.error(error.to_string()))?,
+    ))
 }
 
 fn tls_source(args: &ServeArgs) -> Option<TlsSource> {

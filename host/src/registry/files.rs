@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use zeroize::Zeroizing;
 
 /// The SHA-256 of a component, in hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -21,13 +22,7 @@ impl Digest {
 
     /// The digest of all that went into `hash`.
     pub fn from_hash(hash: Sha256) -> Self {
-        use fmt::Write as _;
-        let mut text = String::with_capacity(64);
-        for byte in hash.finalize() {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        Self(text)
+        Self(hex(&hash.finalize()).to_string())
     }
 
     /// The digest as text.
@@ -69,8 +64,20 @@ impl From<Digest> for String {
     }
 }
 
+/// Bytes in hexadecimal. They may be secret: the text is wiped when dropped.
+pub(super) fn hex(bytes: &[u8]) -> Zeroizing<String> {
+    use fmt::Write as _;
+    // Room for all: a text that grows leaves copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(bytes.len() * 2));
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
 /// Writes a file so that it is there whole or not at all, even after a crash:
-/// beside its place, synced, renamed, and the folder synced.
+/// beside its place, synced, renamed, and the folder synced. Only its owner may read it.
 pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path
         .parent()
@@ -147,6 +154,10 @@ impl Layout {
 
     pub(super) fn token(&self) -> PathBuf {
         self.root.join("token")
+    }
+
+    pub(super) fn secret_key(&self) -> PathBuf {
+        self.root.join("secret.key")
     }
 }
 

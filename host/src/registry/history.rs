@@ -231,7 +231,8 @@ impl Registry {
         Ok(old)
     }
 
-    /// Forgets a function and its versions; returns those forgotten.
+    /// Forgets a function, its versions and its secrets; returns the components
+    /// of the versions.
     ///
     /// # Errors
     ///
@@ -241,6 +242,10 @@ impl Registry {
         let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute(
             "DELETE FROM deployments WHERE function = ?1",
+            [function.as_str()],
+        )?;
+        transaction.execute(
+            "DELETE FROM secrets WHERE function = ?1",
             [function.as_str()],
         )?;
         let removed = transaction

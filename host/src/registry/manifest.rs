@@ -1,7 +1,7 @@
 //! `dunlin.toml`: what a function is called, where it answers, and what it may
 //! use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,7 @@ use crate::names::{FunctionName, HostName, Mount};
 /// host = "api.example.com"        # default: every host
 /// isolation = "shared"            # or "serial", "fresh"; default: by lane and contract
 /// on_disconnect = "cancel"        # or "finish": what becomes of an abandoned invocation
+/// secrets = ["API_KEY"]           # default: none
 ///
 /// [build]
 /// command = "make guest"          # or a list; default: cargo
@@ -57,6 +58,9 @@ pub struct Manifest {
     pub isolation: Option<Isolation>,
     /// What becomes of an invocation whose caller goes away.
     pub on_disconnect: OnDisconnect,
+    /// Secrets that the guest reads as environment variables. Set apart, on the
+    /// host: the manifest only names them.
+    pub secrets: BTreeSet<VarName>,
     /// How the component is built from its folder.
     pub build: BuildSection,
     /// Configuration that the guest reads as environment variables.
@@ -76,6 +80,7 @@ impl Manifest {
             host: None,
             isolation: None,
             on_disconnect: OnDisconnect::default(),
+            secrets: BTreeSet::new(),
             build: BuildSection::default(),
             vars: BTreeMap::new(),
             egress: EgressSection::default(),
@@ -96,7 +101,7 @@ impl Manifest {
         let mut raw: RawManifest = super::from_toml(text, origin)?;
         raw.name = raw.name.or_else(|| fallback.cloned());
         raw.try_into()
-            .map_err(|message| TomlError::lacks(text, origin, message))
+            .map_err(|message: String| TomlError::lacks(text, origin, &message))
     }
 
     /// The same manifest for a function of another name, which also answers
@@ -121,6 +126,8 @@ struct RawManifest {
     #[serde(default)]
     on_disconnect: OnDisconnect,
     #[serde(default)]
+    secrets: BTreeSet<VarName>,
+    #[serde(default)]
     build: BuildSection,
     #[serde(default)]
     vars: BTreeMap<VarName, String>,
@@ -131,12 +138,18 @@ struct RawManifest {
 }
 
 impl TryFrom<RawManifest> for Manifest {
-    type Error = &'static str;
+    type Error = String;
 
     fn try_from(raw: RawManifest) -> Result<Self, Self::Error> {
-        let name = raw
-            .name
-            .ok_or("the function has no name: add `name = \"my-function\"` at the top")?;
+        if let Some(both) = raw.secrets.iter().find(|it| raw.vars.contains_key(*it)) {
+            let both = both.as_str();
+            return Err(format!(
+                "`{both}` is in `secrets` and in `[vars]`: take it out of one of them"
+            ));
+        }
+        let name = raw.name.ok_or(
+            "the function has no name: add `name = \"my-function\"` at the top".to_owned(),
+        )?;
         // A function with a host of its own has nobody to share its paths with.
         let mount = raw.mount.unwrap_or_else(|| match raw.host {
             Some(_) => Mount::root(),
@@ -148,6 +161,7 @@ impl TryFrom<RawManifest> for Manifest {
             host: raw.host,
             isolation: raw.isolation,
             on_disconnect: raw.on_disconnect,
+            secrets: raw.secrets,
             build: raw.build,
             vars: raw.vars,
             egress: raw.egress,
@@ -202,6 +216,7 @@ name = "shop"
 mount = "/v1/shop"
 host = "API.example.com"
 isolation = "serial"
+secrets = ["API_KEY"]
 
 [build]
 command = ["make", "guest"]
@@ -235,6 +250,8 @@ log_output = "1KiB"
         assert_eq!(manifest.mount.as_str(), "/v1/shop");
         assert_eq!(manifest.host.unwrap().as_str(), "api.example.com");
         assert_eq!(manifest.isolation, Some(Isolation::Serial));
+        let secrets: Vec<_> = manifest.secrets.iter().map(VarName::as_str).collect();
+        assert_eq!(secrets, ["API_KEY"]);
         assert_eq!(
             manifest.build.command,
             Some(BuildCommand::Program("make".into(), vec!["guest".into()]))

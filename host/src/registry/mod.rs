@@ -1,5 +1,6 @@
 //! What is deployed: manifests, versions, deployments, and where they are kept.
 
+mod audit;
 mod build_section;
 mod deployment;
 mod description;
@@ -9,17 +10,22 @@ mod files;
 mod history;
 mod limits;
 mod manifest;
+mod millis;
 mod percent;
 mod record;
+mod secret_key;
+mod secrets;
 mod split;
 mod store;
 mod store_error;
+mod tokens;
 mod toml_error;
 mod units;
 mod usage;
 mod var_name;
 mod version;
 
+pub use self::audit::{Act, Actor, AuditEntry, MAX_ENTRIES, Outcome};
 pub use self::build_section::{BuildCommand, BuildSection};
 pub use self::deployment::{Canary, Cause, Change, Deployment};
 pub use self::description::{Description, DescriptionError, Interface, Lane, RouteSpec};
@@ -30,9 +36,12 @@ pub use self::history::{InForce, now_ms};
 pub use self::limits::{LimitInForce, Limits};
 pub use self::manifest::{EgressSection, Isolation, Manifest, OnDisconnect};
 pub use self::percent::{Percent, PercentError};
+pub use self::secret_key::{SECRET_KEY_VARIABLE, SecretKey, SecretValue};
+pub use self::secrets::{MAX_SECRET_BYTES, MAX_SECRETS, SecretError, SecretInfo, Secrets};
 pub use self::split::{Split, SplitError};
 pub use self::store::Registry;
 pub use self::store_error::RegistryError;
+pub use self::tokens::{LocalToken, Scope, Token, TokenName};
 pub use self::toml_error::{TomlError, from_toml};
 pub use self::units::{ByteSize, TimeLimit, UnitError};
 pub use self::usage::Usage;

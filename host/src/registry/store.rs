@@ -4,24 +4,29 @@
 
 use super::files::{self, Layout};
 use super::store_error::{RegistryError, io_error};
-use super::{Digest, Limits};
+use super::{Digest, Limits, SecretKey};
 use rusqlite::{Connection, TransactionBehavior};
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use subtle::ConstantTimeEq as _;
 
 /// The schema's steps; `user_version` counts how many a database has taken.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema-2.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("schema-2.sql"),
+    include_str!("schema-3.sql"),
+];
 
 /// The truth about what is deployed.
 #[derive(Debug)]
 pub struct Registry {
-    layout: Layout,
+    pub(super) layout: Layout,
     database: Mutex<Connection>,
     maxima: Limits,
+    /// What secrets are sealed with; none: what is in the file `secret.key`.
+    pub(super) secret_key: Option<SecretKey>,
     /// Held for as long as the registry lives; the system frees it even after
     /// a crash.
     _lock: File,
@@ -58,6 +63,7 @@ impl Registry {
             layout,
             database: Mutex::new(database),
             maxima: Limits::maxima(),
+            secret_key: None,
             _lock: lock,
         })
     }
@@ -67,48 +73,14 @@ impl Registry {
         Self { maxima, ..self }
     }
 
+    /// The same, with this key for secrets rather than the one in its file.
+    pub fn with_secret_key(self, secret_key: Option<SecretKey>) -> Self {
+        Self { secret_key, ..self }
+    }
+
     /// The most that a version may have of each limit.
     pub fn maxima(&self) -> &Limits {
         &self.maxima
-    }
-
-    /// The token that opens the admin API to whoever can read this directory;
-    /// made on first use.
-    ///
-    /// # Errors
-    ///
-    /// When the disk fails.
-    pub fn local_token(&self) -> Result<String, RegistryError> {
-        let path = self.layout.token();
-        match fs::read_to_string(&path) {
-            Ok(token) if !token.trim().is_empty() => return Ok(token.trim().to_owned()),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(io_error("read", &path)(error)),
-        }
-        let token = format!(
-            "dunlin_{}{}",
-            uuid::Uuid::new_v4().simple(),
-            uuid::Uuid::new_v4().simple()
-        );
-        OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&path)
-            .and_then(|mut file| file.write_all(token.as_bytes()))
-            .map_err(io_error("write", &path))?;
-        Ok(token)
-    }
-
-    /// Whether this token may deploy.
-    ///
-    /// # Errors
-    ///
-    /// When the disk fails.
-    pub fn opens(&self, token: &[u8]) -> Result<bool, RegistryError> {
-        Ok(bool::from(token.ct_eq(self.local_token()?.as_bytes())))
     }
 
     /// Keeps a component; returns its digest.
@@ -236,20 +208,6 @@ fn migrate(database: &mut Connection, path: &Path) -> Result<(), RegistryError> 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_token_is_made_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let token = Registry::open(folder.path())
-            .unwrap()
-            .local_token()
-            .unwrap();
-        let again = Registry::open(folder.path())
-            .unwrap()
-            .local_token()
-            .unwrap();
-        assert_eq!(again, token);
-    }
 
     #[test]
     fn a_data_directory_has_one_host() {

@@ -40,6 +40,9 @@ pub enum RegistryError {
     /// The database failed.
     #[error("the registry's database failed")]
     Database(#[from] rusqlite::Error),
+    /// A secret can't be set or used.
+    #[error(transparent)]
+    Secret(#[from] super::SecretError),
     /// A record is not what was written.
     #[error("the registry's record of {version} is damaged: deploy the function again")]
     Damaged {

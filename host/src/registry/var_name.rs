@@ -1,5 +1,7 @@
 //! Names of configuration variables.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// The name of a configuration variable: letters, digits and `_`, not
@@ -30,6 +32,12 @@ impl TryFrom<String> for VarName {
                  not beginning with a digit, such as `API_URL`"
             ))
         }
+    }
+}
+
+impl fmt::Display for VarName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

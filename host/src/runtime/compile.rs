@@ -3,6 +3,7 @@
 
 use super::backtrace::Backtraces;
 use super::engine::{self, Engine};
+use crate::registry::SECRET_KEY_VARIABLE;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -88,6 +89,9 @@ pub async fn compile_in_child(
         .arg(COMPILE_SUBCOMMAND)
         .args([&component, &compiled])
         .arg(engine.backtraces.as_str())
+        // What it needs to know stands on its command line; the rest of the
+        // environment may hold keys.
+        .env_remove(SECRET_KEY_VARIABLE)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

@@ -7,7 +7,7 @@ use super::engine::Engine;
 use super::loaded::{Guest, Loaded};
 use super::state::State;
 use super::status::Status;
-use crate::registry::{Description, DescriptionError, Interface, Lane, Version};
+use crate::registry::{Description, DescriptionError, Interface, Lane, Secrets, Version};
 use std::future::poll_fn;
 use std::path::Path;
 use std::pin::pin;
@@ -47,7 +47,7 @@ pub enum InspectError {
 }
 
 /// Links a compiled component and starts it once, under the limits of
-/// `candidate`, whose description is still unknown; returns the description.
+/// `candidate`, whose description is still unknown, with its secrets; returns the description.
 ///
 /// # Errors
 ///
@@ -56,12 +56,13 @@ pub async fn inspect(
     engine: &Arc<Engine>,
     compiled: &Path,
     mut candidate: Version,
+    secrets: Secrets,
 ) -> Result<Description, InspectError> {
     let component = compile::load(engine, compiled)
         .map_err(|error| InspectError::Load(format!("{error:#}")))?;
     let interface = interface(engine, &component).ok_or(InspectError::NoHandler)?;
     candidate.description = Description::of_standard(interface);
-    let loaded = Loaded::new(engine, Arc::new(candidate), compiled)
+    let loaded = Loaded::new(engine, Arc::new(candidate), secrets, compiled)
         .map_err(|error| InspectError::Link(format!("{error:#}")))?;
     let status = Arc::new(Status::new(Lane::Blocking));
     let mut start = pin!(async {

@@ -12,7 +12,7 @@ use super::loaded::Loaded;
 use super::status::Waiting;
 use crate::capabilities::Invocation;
 use crate::contract::{Body, Head};
-use crate::names::VersionId;
+use crate::names::{FunctionName, VersionId};
 use crate::registry::{Isolation, Registry, Version};
 use crate::routing::Route;
 use crate::scheduling::{LanePermit, Lanes, Seat};
@@ -126,7 +126,13 @@ impl Instances {
                 .map_err(|error| Failure::Load(error.to_string().into()))?;
         }
         let id = version.id.clone();
-        let loaded = tokio::task::spawn_blocking(move || Loaded::new(&engine, version, &compiled))
+        let registry = self.registry.clone();
+        let loading = tokio::task::spawn_blocking(move || {
+            let secrets =
+                registry.open_secrets(version.id.function(), &version.manifest.secrets)?;
+            Loaded::new(&engine, version, secrets, &compiled)
+        });
+        let loaded = loading
             .await
             .map_err(|error| Failure::Load(error.to_string().into()))?
             .map_err(|error| Failure::Load(format!("{error:#}").into()))?;
@@ -151,6 +157,18 @@ impl Instances {
         self.pools.rcu(|pools| {
             let mut next = HashMap::clone(pools);
             next.remove(version);
+            next
+        });
+    }
+
+    /// Lets go of what was loaded of a function, because what it was loaded with
+    /// has changed: its next request starts anew, the others finish.
+    pub async fn renew(&self, function: &FunctionName) {
+        // A version that is being loaded right now may have seen the old state.
+        let _loading = self.loading.lock().await;
+        self.pools.rcu(|pools| {
+            let mut next = HashMap::clone(pools);
+            next.retain(|id, _| id.function() != function);
             next
         });
     }

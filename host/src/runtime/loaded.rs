@@ -5,7 +5,7 @@ use super::engine::Engine;
 use super::state::State;
 use crate::capabilities::Grants;
 use crate::contract::{Function, FunctionPre};
-use crate::registry::{Interface, Version};
+use crate::registry::{Interface, Secrets, Version};
 use std::path::Path;
 use std::sync::Arc;
 use wasmtime::Store;
@@ -25,6 +25,7 @@ impl Loaded {
     pub(super) fn new(
         engine: &Engine,
         version: Arc<Version>,
+        secrets: Secrets,
         compiled: &Path,
     ) -> wasmtime::Result<Self> {
         let component = compile::load(engine, compiled)?;
@@ -38,6 +39,7 @@ impl Loaded {
         let grants = Grants {
             version: version.id.clone(),
             vars,
+            secrets,
             egress: engine.egress.client(manifest.egress.allow.clone()),
             outgoing_requests: version.limits.outgoing_requests,
             memory: version.limits.memory.as_bytes(),
