@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::access_args::{AuditArgs, SecretArgs, TokenArgs};
 use super::exit;
 use super::output::Format;
 use crate::names::{FunctionName, NameError};
@@ -131,6 +132,30 @@ Examples:
   dunlin logs hello
   dunlin logs hello --tail 10 --follow")]
     Logs(LogsArgs),
+
+    /// Make, list and remove tokens, which open the admin API
+    #[command(after_long_help = "\
+Examples:
+  dunlin token create ci --scope deploy --expires 90d
+  dunlin token ls
+  dunlin token rm 2")]
+    Token(TokenArgs),
+
+    /// Set, list and remove what a function knows and nobody may read
+    #[command(after_long_help = "\
+Examples:
+  dunlin secret set hello API_KEY     asks for it
+  dunlin secret set hello API_KEY < key.txt
+  dunlin secret ls hello
+  dunlin secret rm hello API_KEY")]
+    Secret(SecretArgs),
+
+    /// Print who changed what, and who was refused
+    #[command(after_long_help = "\
+Examples:
+  dunlin audit
+  dunlin audit --tail 1000 --json | jq 'select(.outcome == \"refused\")'")]
+    Audit(AuditArgs),
 
     /// Tell what limits are in force and why, and what could be better
     #[command(after_long_help = "\
@@ -407,7 +432,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "expected ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
 }
 
-fn name(text: &str) -> Result<FunctionName, NameError> {
+pub(super) fn name(text: &str) -> Result<FunctionName, NameError> {
     text.parse()
 }
 
@@ -432,19 +457,24 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    fn add_help_below(help: &mut String, command: &mut clap::Command, path: &str) {
+        for sub in command.get_subcommands_mut() {
+            if sub.get_name() != "help" {
+                let path = format!("{path} {}", sub.get_name());
+                write!(help, "\n$ {path} --help\n{}", sub.render_long_help())
+                    .expect("strings take all");
+                add_help_below(help, sub, &path);
+            }
+        }
+    }
+
     /// Set `DUNLIN_BLESS=1` to write the file anew, then review the change.
     #[test]
     fn help_is_as_reviewed() {
         let mut command = Cli::command();
         command.build();
         let mut help = format!("$ dunlin --help\n{}", command.render_long_help());
-        for sub in command.get_subcommands_mut() {
-            if sub.get_name() != "help" {
-                let name = sub.get_name().to_owned();
-                write!(help, "\n$ dunlin {name} --help\n{}", sub.render_long_help())
-                    .expect("strings take all");
-            }
-        }
+        add_help_below(&mut help, &mut command, "dunlin");
         let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/help.txt");
         if std::env::var_os("DUNLIN_BLESS").is_some() {
             std::fs::write(golden, &help).expect("can be written");
@@ -524,6 +554,9 @@ mod tests {
         assert!(refusal("dunlin serve --workers 0").contains("--workers"));
         assert!(refusal("dunlin ls --host 127.0.0.1:8081").contains("http://127.0.0.1:8081"));
         assert!(refusal("dunlin ls --host http://h/path").contains("http://127.0.0.1:8081"));
+        assert!(refusal("dunlin token create ci --scope root").contains("`deploy`"));
+        assert!(refusal("dunlin secret set hello API-KEY").contains("API_URL"));
+        assert!(refusal("dunlin secret set hello API_KEY value").contains("value"));
         assert!(refusal("dunlin logs Not_A_Name").contains("a-z"));
         assert_eq!(parse("dunlin nothing").expect_err("unknown").exit_code(), 2);
     }

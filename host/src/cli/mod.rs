@@ -1,6 +1,8 @@
 //! The command line: decodes what the user typed, builds functions, and joins
 //! the stations. The only place where `anyhow` is used.
 
+mod access;
+mod access_args;
 mod args;
 mod build;
 mod client;
@@ -65,6 +67,9 @@ async fn run(command: Command, output: &Output) -> anyhow::Result<()> {
         Command::Rollback(args) => traffic::rollback(&args, output).await,
         Command::Rm(args) => traffic::rm(&args, output).await,
         Command::Logs(args) => client::logs(&args, output).await,
+        Command::Token(args) => access::token(&args, output).await,
+        Command::Secret(args) => access::secret(&args, output).await,
+        Command::Audit(args) => access::audit(&args, output).await,
         Command::Doctor(args) => doctor::run(&args, output).await,
     }
 }
