@@ -8,7 +8,7 @@ use super::functions::{self, Functions};
 use crate::admin::Rollout;
 use crate::gateway::{BuildFailed, Builds, FunctionBuild};
 use crate::names::{FunctionName, VersionId};
-use crate::registry::{Digest, Manifest};
+use crate::registry::{Act, Actor, Digest, Manifest, Outcome};
 use anyhow::Context as _;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -168,7 +168,14 @@ impl<'o> Service<'o> {
             .host
             .deployer
             .deploy(digest, manifest.clone(), Rollout::All)
-            .await?;
+            .await;
+        let (target, outcome) = match &deployed {
+            Ok(deployed) => (deployed.version.id.to_string(), Outcome::Done),
+            Err(_) => (manifest.name.to_string(), Outcome::Refused),
+        };
+        let why = deployed.as_ref().err().map(ToString::to_string);
+        self.audit("deploy", target, outcome, why).await;
+        let deployed = deployed?;
         self.deployed.insert(manifest.name.clone(), state);
         for warning in deployed.version.warnings() {
             let name = &manifest.name;
@@ -204,10 +211,34 @@ impl<'o> Service<'o> {
                     .error(&error.context(format!("`{name}` was not removed")));
                 continue;
             }
+            self.audit("rm", name.to_string(), Outcome::Done, None)
+                .await;
             self.deployed.remove(name);
             self.warnings.remove(name);
             self.output.note(format_args!("removed {name}"));
         }
+    }
+
+    /// What the loop does is done by whoever started it.
+    async fn audit(
+        &self,
+        action: &'static str,
+        target: String,
+        outcome: Outcome,
+        detail: Option<String>,
+    ) {
+        let registry = self.host.registry.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            registry.audit(&Act {
+                actor: &Actor::Local,
+                peer: None,
+                action,
+                target: Some(&target),
+                outcome,
+                detail: detail.as_deref(),
+            });
+        });
+        written.await.expect("writing does not panic");
     }
 
     /// What to try: one URL for each route that needs no more than a click.
