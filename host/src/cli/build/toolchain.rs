@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 
 use super::super::output::Output;
+use crate::registry::SECRET_KEY_VARIABLE;
 
 /// What functions are compiled to.
 pub(super) const TARGET: &str = "wasm32-wasip2";
@@ -79,7 +80,10 @@ impl Toolchain {
         command
             .current_dir(folder)
             .stdin(Stdio::null())
-            .kill_on_drop(true);
+            .kill_on_drop(true)
+            // `up` has it; what a build runs, build scripts and macros of
+            // others, need not.
+            .env_remove(SECRET_KEY_VARIABLE);
         if self.ending == Ending::Group {
             command.process_group(0);
         }
