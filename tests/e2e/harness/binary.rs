@@ -46,6 +46,7 @@ pub(crate) fn dunlin() -> Command {
         .stderr(Stdio::piped())
         .env_remove("DUNLIN_CONFIG")
         .env_remove("DUNLIN_HOST")
+        .env_remove("DUNLIN_SECRET_KEY")
         .env_remove("DUNLIN_TOKEN")
         .kill_on_drop(true);
     command

@@ -174,10 +174,26 @@ impl Host {
         &self,
         arguments: impl IntoIterator<Item = A>,
     ) -> Ran {
-        let mut arguments = arguments.into_iter();
-        let subcommand = arguments.next().expect("the subcommand");
-        let subcommand = subcommand.as_ref().to_str().expect("is UTF-8");
-        run(self.command(subcommand).args(arguments)).await
+        let mut command = dunlin();
+        command
+            .args(arguments)
+            .arg("--host")
+            .arg(format!("http://{}", self.admin))
+            .arg("--data-dir")
+            .arg(self.data_dir());
+        run(&mut command).await
+    }
+
+    /// A request to the admin API, without a token.
+    pub(crate) fn admin_request(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = format!("http://{}{path}", self.admin);
+        self.client.request(method, url)
+    }
+
+    /// The first token.
+    pub(crate) fn token(&self) -> String {
+        let token = fs::read_to_string(self.data_dir().join("token")).expect("there is a token");
+        token.trim().to_owned()
     }
 
     /// The function's log so far, a JSON value a line.
@@ -200,11 +216,8 @@ impl Host {
 
     /// What `/metrics` on the admin listener says.
     pub(crate) async fn metrics(&self) -> String {
-        let token = fs::read_to_string(self.data_dir().join("token")).expect("there is a token");
-        let request = self
-            .client
-            .get(format!("http://{}/metrics", self.admin))
-            .bearer_auth(token.trim());
+        let request = self.admin_request(Method::GET, "/metrics");
+        let request = request.bearer_auth(self.token());
         Answer::to(request).await.ok().to_owned()
     }
 
