@@ -5,7 +5,7 @@ use super::steps::{Step, Steps};
 use crate::names::{FunctionName, VersionId};
 use crate::registry::{
     Canary, Cause, Change, Description, Digest, Interface, Manifest, Percent, Registry,
-    RegistryError, Split, VarName, Version, now_ms,
+    RegistryError, Secrets, Split, VarName, Version, now_ms,
 };
 use crate::routing::{InService, MountConflict, Ready, RouteConflict, Table};
 use crate::runtime::{
@@ -222,6 +222,7 @@ impl Deployer {
         let mut steps = Steps::default();
 
         let change = self.change(&manifest, rollout)?;
+        let secrets = self.secrets(&manifest).await?;
         let source = self.component(&component).await?;
         steps.done("validate");
 
@@ -244,7 +245,7 @@ impl Deployer {
             manifest,
             created_at_ms: now_ms(),
         };
-        let version = Arc::new(self.describe(candidate, compiled).await?);
+        let version = Arc::new(self.describe(candidate, compiled, secrets).await?);
         steps.done("describe");
 
         let ready = Ready::new(version.clone())?;
@@ -309,9 +310,9 @@ impl Deployer {
         &self,
         candidate: Version,
         compiled: PathBuf,
-    ) -> Result<Version, DeployError> {
+        secrets: Secrets,
+    ) -> Result<Version, InspectError> {
         let engine = self.engine.clone();
-        let secrets = self.secrets(&candidate).await?;
         let described = self.lanes.blocking().spawn(async move {
             let description =
                 runtime::inspect(&engine, &compiled, candidate.clone(), secrets).await?;

@@ -4,7 +4,7 @@ use super::api::{Shared, on_disk, parse_name};
 use super::deploy::{self, DeployError, Deployer};
 use super::error::AdminError;
 use crate::names::FunctionName;
-use crate::registry::{SecretError, SecretValue, Secrets, VarName, Version};
+use crate::registry::{Manifest, SecretError, SecretValue, Secrets, VarName};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -65,15 +65,14 @@ impl Deployer {
         .await
     }
 
-    /// The secrets that a version needs, open.
+    /// The secrets that a manifest names, open.
     ///
     /// # Errors
     ///
     /// When one is not set, or does not open.
-    pub(super) async fn secrets(&self, version: &Version) -> Result<Secrets, DeployError> {
+    pub(super) async fn secrets(&self, manifest: &Manifest) -> Result<Secrets, DeployError> {
         let registry = self.registry.clone();
-        let function = version.id.function().clone();
-        let names = version.manifest.secrets.clone();
+        let (function, names) = (manifest.name.clone(), manifest.secrets.clone());
         Ok(deploy::on_disk(move || registry.open_secrets(&function, &names)).await?)
     }
 }

@@ -213,8 +213,11 @@ impl Deployer {
         // Loaded before it gets traffic: what can't be loaded gets none.
         versions.push(Ready::new(main)?);
         for ready in &versions {
-            self.secrets(&ready.version).await?;
-            self.instances.preload(ready.version.clone()).await?;
+            if let Err(failure) = self.instances.preload(ready.version.clone()).await {
+                // If that is why, it says what to do.
+                self.secrets(&ready.version.manifest).await?;
+                return Err(failure.into());
+            }
         }
         let (registry, name) = (self.registry.clone(), function.clone());
         let deployment = on_disk(move || registry.redeploy(&name, change)).await?;
