@@ -49,12 +49,15 @@ impl Gateway {
     ) -> Result<Route, GatewayError> {
         let headers = request.headers();
         let token = headers.get(TOKEN).map(|it| it.as_bytes().to_vec());
+        let token = token.ok_or(GatewayError::VersionRefused)?;
         let registry = self.registry.clone();
-        let allowed = on_disk(move || match token {
-            Some(token) => registry.opens(&token),
-            None => Ok(false),
-        });
-        if !allowed.await? {
+        let allowed = {
+            // One at a time: whoever tries tokens has no more of the database.
+            let turn = self.checking.acquire().await;
+            let _turn = turn.expect("the semaphore is never closed");
+            on_disk(move || registry.opens(&token)).await?
+        };
+        if !allowed {
             return Err(GatewayError::VersionRefused);
         }
         let number = headers.get(VERSION).and_then(|it| it.to_str().ok());

@@ -20,6 +20,7 @@ use http::header::{self, HeaderValue};
 use http::{Request, Response, Version};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -64,6 +65,8 @@ pub struct Gateway {
     pub(super) draining: CancellationToken,
     pub(super) registry: Arc<Registry>,
     pub(super) routes: Arc<Table>,
+    /// Held by the request whose token is looked up.
+    pub(super) checking: Semaphore,
     instances: Arc<Instances>,
     logs: Arc<Logs>,
     metrics: Arc<Metrics>,
@@ -101,6 +104,7 @@ impl Gateway {
             tls,
             lanes,
             draining: CancellationToken::new(),
+            checking: Semaphore::new(1),
             registry,
             routes,
             instances,
