@@ -58,6 +58,29 @@ macro_rules! text_newtype {
     };
 }
 
+/// Gives a type that is written as text its JSON schema: how it looks, what it
+/// is, and an example. What a pattern can't say is left to the type's parser.
+macro_rules! text_schema {
+    ($name:ident, $pattern:literal, $description:literal, $example:literal) => {
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "type": "string",
+                    "pattern": $pattern,
+                    "description": $description,
+                    "examples": [$example],
+                })
+            }
+        }
+    };
+}
+
+pub(crate) use text_schema;
+
 /// The name of a function, unique on a host: 1 to 63 characters of `a-z`,
 /// `0-9` and `-`, the first a letter, the last not `-`.
 ///
@@ -68,6 +91,12 @@ macro_rules! text_newtype {
 pub struct FunctionName(Arc<str>);
 
 text_newtype!(FunctionName);
+text_schema!(
+    FunctionName,
+    "^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$",
+    "1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter and not ending in `-`.",
+    "shop-api"
+);
 
 impl FromStr for FunctionName {
     type Err = NameError;
@@ -167,6 +196,12 @@ impl From<VersionId> for String {
 pub struct Mount(Arc<str>);
 
 text_newtype!(Mount);
+text_schema!(
+    Mount,
+    "^/([A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*)?$",
+    "A path of letters, digits and `-._~`, without a trailing `/`; or `/` for all paths.",
+    "/shop"
+);
 
 impl Mount {
     /// `/`: the whole listener, or the whole of the function's own host.
@@ -234,6 +269,12 @@ impl FromStr for Mount {
 pub struct HostName(Arc<str>);
 
 text_newtype!(HostName);
+text_schema!(
+    HostName,
+    "^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\\.)*[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\\.?$",
+    "A DNS name, never an address.",
+    "api.example.com"
+);
 
 impl HostName {
     /// Whether this is `localhost` itself (RFC 6761 6.3).

@@ -301,3 +301,46 @@ fn a_build_command_that_fails_is_quoted() {
         &["the reason", "`shop` was not built", "exit status: 7"],
     );
 }
+
+#[test]
+fn a_new_function_writes_over_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = folder.path().join("full");
+    fs::create_dir(&full).unwrap();
+    fs::write(full.join("thesis.txt"), "").unwrap();
+    let made = |arguments: &str| dunlin(folder.path(), arguments);
+    fails(&made("new full"), 1, &["`full` is not empty", "`--path`"]);
+    fails(&made("new a --path full"), 1, &["`full` is not empty"]);
+    fails(
+        &made("new a --path full/thesis.txt"),
+        1,
+        &["is not a folder to fill"],
+    );
+    fails(&made("new Shop"), 2, &["`Shop`", "`shop-api`"]);
+    fails(&made("new a --template go"), 2, &["rust-cpu", "wasi-http"]);
+    fails(&made("new a --sdk full"), 1, &["`full` is not the SDK"]);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(&full).unwrap().count(), 1);
+}
+
+#[test]
+fn a_new_function_fits_its_workspace() {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = "[workspace]\nmembers = [\"functions/*\"]\n\
+                     [workspace.dependencies]\ndunlin = { path = \"sdk\" }\n";
+    fs::write(folder.path().join("Cargo.toml"), workspace).unwrap();
+    let made = |arguments: &str| {
+        let made = dunlin(folder.path(), arguments);
+        assert_eq!(made.status.code(), Some(0), "{made:?}");
+        let made: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
+        let cargo = Path::new(made["folder"].as_str().unwrap()).join("Cargo.toml");
+        fs::read_to_string(cargo).unwrap()
+    };
+    let listed = made("new a --path functions/a --json");
+    assert!(listed.contains("\ndunlin.workspace = true\n"), "{listed}");
+    assert!(!listed.contains("[workspace]"), "{listed}");
+    // Not listed, it would not build without a workspace of its own.
+    let strange = made("new b --json");
+    assert!(strange.ends_with("\n[workspace]\n"), "{strange}");
+    assert!(strange.contains("guest-sdk\" }\n"), "{strange}");
+}

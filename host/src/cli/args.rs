@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::access_args::{AuditArgs, SecretArgs, TokenArgs};
+use super::editor::CompletionsArgs;
 use super::exit;
+use super::new::NewArgs;
 use super::output::Format;
 use crate::names::{FunctionName, NameError};
 use crate::registry::{Percent, TimeLimit};
@@ -54,6 +56,13 @@ impl Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Make a function to begin with
+    #[command(after_long_help = "\
+Examples:
+  dunlin new shop
+  dunlin new sums --template rust-cpu --path functions/sums")]
+    New(NewArgs),
+
     /// Build, deploy and serve every function below a folder, again at each change
     #[command(after_long_help = "\
 Examples:
@@ -163,6 +172,21 @@ Examples:
   dunlin doctor
   dunlin doctor --json | jq '.checks[] | select(.status != \"ok\")'")]
     Doctor(DoctorArgs),
+
+    /// Print the JSON schema of dunlin.toml, for editors
+    #[command(after_long_help = "\
+Examples:
+  dunlin schema > dunlin.schema.json
+  with `#:schema ./dunlin.schema.json` as the first line of dunlin.toml")]
+    Schema,
+
+    /// Print a script with which a shell completes what you type
+    #[command(after_long_help = "\
+Examples:
+  source <(dunlin completions bash)
+  dunlin completions zsh > ~/.zfunc/_dunlin
+  dunlin completions fish > ~/.config/fish/completions/dunlin.fish")]
+    Completions(CompletionsArgs),
 }
 
 #[derive(Debug, Args)]

@@ -8,8 +8,10 @@ mod build;
 mod client;
 mod config;
 mod doctor;
+mod editor;
 mod exit;
 mod host;
+mod new;
 mod output;
 mod project;
 #[cfg(test)]
@@ -57,6 +59,7 @@ pub fn main() -> ExitCode {
 
 async fn run(command: Command, output: &Output) -> anyhow::Result<()> {
     match command {
+        Command::New(args) => new::run(&args, output),
         Command::Up(args) => up::run(&args, output).await,
         Command::Build(args) => build::run(&args.folders, output).await,
         Command::Serve(args) => host::serve(&args, output).await,
@@ -71,6 +74,8 @@ async fn run(command: Command, output: &Output) -> anyhow::Result<()> {
         Command::Secret(args) => access::secret(&args, output).await,
         Command::Audit(args) => access::audit(&args, output).await,
         Command::Doctor(args) => doctor::run(&args, output).await,
+        Command::Schema => editor::schema(output),
+        Command::Completions(args) => editor::completions(&args, output),
     }
 }
 

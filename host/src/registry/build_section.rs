@@ -1,11 +1,13 @@
 //! `[build]` of a manifest.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 /// `[build]`: how the component comes from its folder. All optional.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BuildSection {
     /// Run in the function's folder instead of cargo.
@@ -37,6 +39,28 @@ pub enum BuildCommand {
 enum RawCommand {
     Line(String),
     List(Vec<String>),
+}
+
+impl JsonSchema for BuildCommand {
+    fn schema_name() -> Cow<'static, str> {
+        "BuildCommand".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "description": "A line for the shell, or a program and its arguments.",
+            "anyOf": [
+                { "type": "string", "pattern": "\\S" },
+                {
+                    "type": "array",
+                    "prefixItems": [{ "type": "string", "minLength": 1 }],
+                    "items": { "type": "string" },
+                    "minItems": 1,
+                },
+            ],
+            "examples": ["make guest", ["make", "guest"]],
+        })
+    }
 }
 
 impl TryFrom<RawCommand> for BuildCommand {

@@ -8,7 +8,7 @@ use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 
 use super::egress_policy::Scheme;
-use crate::names::HostName;
+use crate::names::{HostName, text_schema};
 
 /// One entry of `[egress] allow`; see [`EgressPolicy`](super::EgressPolicy) for what it means.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -19,6 +19,14 @@ pub struct EgressEntry {
     /// Always set where a scheme is.
     pub(super) port: Option<u16>,
 }
+
+text_schema!(
+    EgressEntry,
+    "^([Hh][Tt][Tt][Pp][Ss]?://)?(\\*|(\\*\\.)?[A-Za-z0-9._-]+|[0-9A-Fa-f.:]+(/[0-9]+)?|\\[[0-9A-Fa-f.:]+(/[0-9]+)?\\])(:[0-9]+)?$",
+    "`[SCHEME://]TARGET[:PORT]`. The target is a name (`api.example.com`), all names below one \
+     (`*.example.com`), an address or a network (`10.0.0.0/8`), or `*` for any public host.",
+    "https://api.example.com"
+);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Target {

@@ -1,5 +1,6 @@
 //! Components on disk: one file each, named by the SHA-256 of what is in it.
 
+use crate::names::text_schema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
@@ -13,6 +14,13 @@ use zeroize::Zeroizing;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(String);
+
+text_schema!(
+    Digest,
+    "^[0-9a-f]{64}$",
+    "The SHA-256 of a component, in lower-case hexadecimal digits.",
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+);
 
 impl Digest {
     /// The digest of these bytes.

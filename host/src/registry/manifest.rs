@@ -1,12 +1,14 @@
 //! `dunlin.toml`: what a function is called, where it answers, and what it may
 //! use.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
-use super::{BuildSection, EgressPolicy, Limits, TomlError, VarName};
+use super::{BuildSection, EgressEntry, EgressPolicy, Limits, TomlError, VarName};
 use crate::names::{FunctionName, HostName, Mount};
 
 /// A function's manifest, every setting decoded and defaulted.
@@ -115,26 +117,57 @@ impl Manifest {
     }
 }
 
+impl JsonSchema for Manifest {
+    fn schema_name() -> Cow<'static, str> {
+        "Manifest".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        RawManifest::json_schema(generator)
+    }
+}
+
 /// The manifest as it is written, before defaults that depend on other keys.
-#[derive(Deserialize)]
+/// What its fields say is what editors show.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(description = "What a function is called, where it answers, and what it may use.")]
 struct RawManifest {
+    /// The function's name. Default: the name of its folder.
     name: Option<FunctionName>,
+    /// The path below which the function answers. Default: `/` and the name; `/` if `host` is set.
     mount: Option<Mount>,
+    /// The only host name that the function answers for. Default: every host.
     host: Option<HostName>,
+    /// Who shares an instance. Default: the lane and the contract decide.
     isolation: Option<Isolation>,
+    /// What becomes of an invocation whose caller goes away.
     #[serde(default)]
     on_disconnect: OnDisconnect,
+    /// Secrets that the function reads as environment variables, by name. Set by `dunlin secret`.
     #[serde(default)]
     secrets: BTreeSet<VarName>,
+    /// How the component comes from its folder. Default: by cargo.
     #[serde(default)]
     build: BuildSection,
+    /// Configuration that the function reads as environment variables. Stored in the clear.
     #[serde(default)]
+    #[schemars(schema_with = "vars_schema")]
     vars: BTreeMap<VarName, String>,
+    /// What the function may reach. Default: nothing.
     #[serde(default)]
     egress: EgressSection,
+    /// What the function may use up. The host's maxima are the most that it gets.
     #[serde(default)]
     limits: Limits,
+}
+
+fn vars_schema(generator: &mut SchemaGenerator) -> Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "propertyNames": generator.subschema_for::<VarName>(),
+        "additionalProperties": { "type": "string" },
+    })
 }
 
 impl TryFrom<RawManifest> for Manifest {
@@ -171,7 +204,7 @@ impl TryFrom<RawManifest> for Manifest {
 }
 
 /// Who shares an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Isolation {
     /// Many invocations at once in one instance.
@@ -183,7 +216,7 @@ pub enum Isolation {
 }
 
 /// What becomes of an invocation whose caller goes away.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnDisconnect {
     /// It ends: an instance of its own is dropped at once, a shared one when
@@ -195,10 +228,11 @@ pub enum OnDisconnect {
 }
 
 /// `[egress]`: what the guest may reach.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EgressSection {
     /// Destinations, by default none.
+    #[schemars(with = "Vec<EgressEntry>")]
     pub allow: EgressPolicy,
 }
 

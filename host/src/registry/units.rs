@@ -8,6 +8,8 @@ use std::time::Duration;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::names::text_schema;
+
 /// Why a text is not a size or a time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not {expected}")]
@@ -23,6 +25,14 @@ pub struct UnitError {
 /// It is shown in the largest 1,024-based unit that is exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteSize(u64);
+
+text_schema!(
+    ByteSize,
+    "^[0-9]+ *([KMGTkmgt][Ii]?)?[Bb]$",
+    "A size: a whole number and its unit. `B`; `KiB`, `MiB`, `GiB`, `TiB` in steps of 1,024; \
+     `KB`, `MB`, `GB`, `TB` in steps of 1,000.",
+    "128MiB"
+);
 
 impl ByteSize {
     const EXPECTED: &str = "a size: write a whole number and its unit, such as \"128MiB\"";
@@ -81,6 +91,13 @@ impl fmt::Display for ByteSize {
 /// A time greater than zero, written with its unit: `30s`, `500ms`, `1m 30s`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimeLimit(Duration);
+
+text_schema!(
+    TimeLimit,
+    "^ *([0-9]+ *[A-Za-zµ]+ *)+$",
+    "A time, more than zero: whole numbers with their units, such as `500ms`, `30s`, `1m 30s`.",
+    "30s"
+);
 
 impl TimeLimit {
     const EXPECTED: &str =

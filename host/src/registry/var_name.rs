@@ -4,11 +4,20 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::names::text_schema;
+
 /// The name of a configuration variable: letters, digits and `_`, not
 /// beginning with a digit (POSIX 8.1), so that every guest language can read it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct VarName(String);
+
+text_schema!(
+    VarName,
+    "^[A-Za-z_][A-Za-z0-9_]*$",
+    "Letters, digits and `_`, not beginning with a digit.",
+    "API_URL"
+);
 
 impl VarName {
     /// The name as text.
