@@ -21,7 +21,9 @@ async fn a_folder_is_built_and_deployed() {
         .await
         .succeeded();
     assert!(
-        deployed.stdout.starts_with("deployed hello@1 at /hello\n"),
+        deployed
+            .stdout
+            .starts_with(&format!("deployed hello@1 at {}\n", host.url("/hello"))),
         "{deployed:#?}"
     );
     for step in [

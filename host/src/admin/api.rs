@@ -105,6 +105,8 @@ async fn host(State(config): Shared) -> Result<Json<Value>, AdminError> {
     });
     Ok(Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
+        "scheme": config.host.public.scheme,
+        "listen": config.host.public.listen,
         "checks": checks.await?,
         "settings": config.host.settings,
     })))

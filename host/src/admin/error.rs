@@ -95,6 +95,7 @@ impl AdminError {
                 | DeployError::SecretNeeded(..)
                 | DeployError::NothingBefore(_),
             ) => StatusCode::CONFLICT,
+            Self::Deploy(DeployError::UnknownComponent(_)) => StatusCode::PRECONDITION_FAILED,
             Self::Deploy(DeployError::Registry(_) | DeployError::Load(_)) | Self::Registry(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }

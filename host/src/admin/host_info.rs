@@ -5,6 +5,7 @@ use crate::runtime::Engine;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 
@@ -50,6 +51,8 @@ impl fmt::Display for Setting {
 
 /// What the admin API knows of its host.
 pub struct HostInfo {
+    /// Where functions are served.
+    pub public: Public,
     /// What it runs with.
     pub settings: Vec<Setting>,
     /// How many files it may open.
@@ -58,6 +61,15 @@ pub struct HostInfo {
     pub threads: usize,
     /// What guests run in.
     pub engine: Arc<Engine>,
+}
+
+/// The public listener.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Public {
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// The address that was bound.
+    pub listen: SocketAddr,
 }
 
 /// How something is that was looked at.

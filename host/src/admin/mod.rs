@@ -21,6 +21,6 @@ pub use self::api::{AdminConfig, router};
 pub use self::deploy::{DeployError, Deployed, Deployer, InvalidComponent, Rollout};
 pub use self::error::AdminError;
 pub use self::failures::FailedAttempts;
-pub use self::host_info::{Check, HostInfo, Setting, Status};
+pub use self::host_info::{Check, HostInfo, Public, Setting, Status};
 pub use self::metrics::Observed;
 pub use self::steps::Step;

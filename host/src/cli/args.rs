@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use super::access_args::{AuditArgs, SecretArgs, TokenArgs};
 use super::editor::CompletionsArgs;
 use super::exit;
+use super::invoke::InvokeArgs;
 use super::new::NewArgs;
 use super::output::Format;
 use crate::names::{FunctionName, NameError};
@@ -172,6 +173,15 @@ Examples:
   dunlin doctor
   dunlin doctor --json | jq '.checks[] | select(.status != \"ok\")'")]
     Doctor(DoctorArgs),
+
+    /// Call a function, as a client of the public listener
+    #[command(after_long_help = "\
+Examples:
+  dunlin invoke hello
+  dunlin invoke echo /json -d '{\"id\":1}' -i
+  dunlin invoke echo -d @photo.jpg > same.jpg
+  dunlin invoke hello /Ada --version 3")]
+    Invoke(InvokeArgs),
 
     /// Print the JSON schema of dunlin.toml, for editors
     #[command(after_long_help = "\
@@ -389,7 +399,7 @@ pub(crate) struct ClientArgs {
 pub(crate) struct HostUrl(String);
 
 impl HostUrl {
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let refuse = || "expected a URL such as http://127.0.0.1:8081".to_owned();
         let url: http::Uri = text.parse().map_err(|_| refuse())?;
         let scheme = url.scheme_str().unwrap_or_default();
@@ -404,11 +414,16 @@ impl HostUrl {
         Ok(Self(format!("{scheme}://{authority}")))
     }
 
+    /// The host's name or address, without a port.
+    pub(super) fn host(&self) -> String {
+        let url: http::Uri = self.0.parse().expect("was parsed before");
+        url.host().unwrap_or_default().to_owned()
+    }
+
     /// Whether the host is on this machine. Only such a one may be shown the
     /// first token of the data folder unasked.
     pub(crate) fn is_local(&self) -> bool {
-        let url: http::Uri = self.0.parse().expect("was parsed before");
-        let host = url.host().unwrap_or_default();
+        let host = self.host();
         let address = host.trim_start_matches('[').trim_end_matches(']');
         host == "localhost" || address.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
     }

@@ -1,20 +1,18 @@
-//! Commands that talk to a running host: `deploy`, `ls`, `logs`.
+//! Commands that talk to a running host: `ls`, `logs`, and what all of them
+//! share.
 
-use super::args::{ClientArgs, DeployArgs, LogsArgs, LsArgs, Token};
-use super::build::{self, BuildOptions, MissingTarget, Purpose, Toolchain};
+use super::args::{ClientArgs, LogsArgs, LsArgs, Token};
 use super::exit::Exit;
 use super::output::{self, Output};
-use super::project::{self, Project};
+use super::public::{Public, Reach};
 use super::traffic;
-use crate::registry::{Digest, Manifest, Percent};
 use anyhow::Context as _;
 use futures::StreamExt as _;
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use std::path::Path;
-use std::time::{Duration, Instant};
+use serde_json::Value;
+use std::time::Duration;
 
 /// Longest wait for a connection to the host.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -58,7 +56,11 @@ impl<'a> Admin<'a> {
     /// Sends a request; an answer that is no success becomes an error with the
     /// host's own words.
     pub(super) async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
-        let response = self.send_any(request).await?;
+        self.accepted(self.send_any(request).await?).await
+    }
+
+    /// `response`, if it is a success; else an error with the host's own words.
+    pub(super) async fn accepted(&self, response: Response) -> anyhow::Result<Response> {
         if response.status().is_success() {
             return Ok(response);
         }
@@ -84,6 +86,17 @@ impl<'a> Admin<'a> {
         answer.json().await.context("the host's answer is not JSON")
     }
 
+    /// The token to show, if there is one.
+    pub(super) fn token(&self) -> Option<&Token> {
+        self.token.as_ref()
+    }
+
+    /// Where the host serves functions.
+    pub(super) async fn public(&self) -> anyhow::Result<Public> {
+        let Reach { scheme, listen } = self.get("/v1/host").await?;
+        Ok(Public::new(&scheme, listen, &self.args.host))
+    }
+
     pub(super) async fn send_any(&self, request: RequestBuilder) -> anyhow::Result<Response> {
         request.send().await.map_err(|error| {
             Exit::Unreachable.because(
@@ -104,135 +117,6 @@ impl<'a> Admin<'a> {
 struct Problem {
     title: String,
     causes: Vec<String>,
-}
-
-/// `dunlin deploy`: builds the function, sends its component unless the host
-/// has it, and gives it traffic.
-///
-/// # Errors
-/// When the function does not build, the host is not there, or it refuses.
-pub(super) async fn deploy(args: &DeployArgs, output: &Output) -> anyhow::Result<()> {
-    let project = one_project(args)?;
-    let options = BuildOptions {
-        toolchain: Toolchain::from_env(),
-        missing_target: MissingTarget::Install,
-        purpose: Purpose::Deploying,
-    };
-    let built = build::build(std::slice::from_ref(&project), &options, output).await?;
-    for one in &built {
-        one.print(output);
-    }
-    build::require_all(&built)?;
-    let component = built[0].outcome.as_ref().expect("every function was built");
-
-    let admin = Admin::new(&args.client)?;
-    let start = Instant::now();
-    let digest = upload(&admin, component, output).await?;
-    let uploaded = start.elapsed();
-    let answer = {
-        let _progress = output.progress(format_args!("deploying `{}`", project.name));
-        let path = format!("/v1/functions/{}/versions", project.name);
-        let request = DeployRequest {
-            component: &digest,
-            manifest: &project.manifest,
-            canary: args.canary.map(|share| CanaryRequest {
-                share,
-                abort_on: args.abort_on,
-            }),
-        };
-        admin
-            .send(admin.request(Method::POST, &path).json(&request))
-            .await?
-    };
-    let mut deployed: Value = answer
-        .json()
-        .await
-        .context("the host's answer is not JSON")?;
-    if let Some(steps) = deployed["steps"].as_array_mut() {
-        steps.insert(
-            0,
-            json!({ "name": "upload", "ms": uploaded.as_secs_f64() * 1e3 }),
-        );
-    }
-    for warning in deployed["warnings"].as_array().into_iter().flatten() {
-        output.warn(warning.as_str().unwrap_or_default());
-    }
-    output.data(&deployed, |deployed| {
-        let mut text = format!(
-            "deployed {}@{} at {}{}",
-            deployed["name"].as_str().unwrap_or_default(),
-            deployed["version"],
-            deployed["host"].as_str().unwrap_or_default(),
-            deployed["mount"].as_str().unwrap_or_default(),
-        );
-        if deployed["deployment"]["split"]
-            .as_object()
-            .is_some_and(|split| split.len() > 1)
-        {
-            text.push_str(&format!(
-                ", traffic {}",
-                traffic::weights(&deployed["deployment"])
-            ));
-        }
-        for step in deployed["steps"].as_array().into_iter().flatten() {
-            let ms = step["ms"].as_f64().unwrap_or_default();
-            text.push_str(&format!(
-                "\n  {:<14}{ms:>9.1} ms",
-                step["name"].as_str().unwrap_or_default()
-            ));
-        }
-        text
-    })
-}
-
-#[derive(Serialize)]
-struct DeployRequest<'a> {
-    component: &'a Digest,
-    manifest: &'a Manifest,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    canary: Option<CanaryRequest>,
-}
-
-#[derive(Serialize)]
-struct CanaryRequest {
-    share: Percent,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    abort_on: Option<Percent>,
-}
-
-fn one_project(args: &DeployArgs) -> anyhow::Result<Project> {
-    if let Some(name) = &args.name {
-        return project::find_as(&args.path, name.clone());
-    }
-    let mut found = project::find(&args.path)?;
-    if found.len() > 1 {
-        let names: Vec<_> = found.iter().map(|project| project.name.as_str()).collect();
-        anyhow::bail!(
-            "`{}` holds {} functions ({}): deploy one folder at a time",
-            args.path.display(),
-            found.len(),
-            names.join(", ")
-        );
-    }
-    Ok(found.remove(0))
-}
-
-/// Sends a component, unless the host has it already.
-async fn upload(admin: &Admin<'_>, component: &Path, output: &Output) -> anyhow::Result<Digest> {
-    let bytes = tokio::fs::read(component)
-        .await
-        .with_context(|| format!("`{}` cannot be read", component.display()))?;
-    let digest = Digest::of(&bytes);
-    let path = format!("/v1/components/{digest}");
-    let known = admin.send_any(admin.request(Method::HEAD, &path)).await?;
-    if known.status() != StatusCode::NO_CONTENT {
-        let size = bytes.len();
-        let _progress = output.progress(format_args!("sending {size} bytes"));
-        admin
-            .send(admin.request(Method::PUT, &path).body(bytes))
-            .await?;
-    }
-    Ok(digest)
 }
 
 /// `dunlin ls`.

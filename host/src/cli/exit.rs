@@ -21,6 +21,8 @@ pub(crate) enum Exit {
     Refused = 5,
     /// `dunlin doctor` found what does not work.
     Unwell = 6,
+    /// `dunlin invoke` was answered with a status of 400 or more.
+    Unsuccessful = 7,
 }
 
 /// The table below `--help`.
@@ -32,7 +34,8 @@ Exit codes:
   3  a function was not built
   4  no host answers at the --host address
   5  the host refused: the token, or what was deployed
-  6  `dunlin doctor` found what does not work";
+  6  `dunlin doctor` found what does not work
+  7  `dunlin invoke` was answered with 400 or more";
 
 /// An error that carries its exit code. Made by [`Exit::error`].
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +117,7 @@ mod tests {
             Exit::Unreachable as u8,
             Exit::Refused as u8,
             Exit::Unwell as u8,
+            Exit::Unsuccessful as u8,
         ];
         let listed: Vec<u8> = HELP
             .lines()

@@ -4,7 +4,7 @@ use super::args::ServeArgs;
 use super::config::HostConfig;
 use super::exit::Exit;
 use super::output::Output;
-use crate::admin::{self, AdminConfig, Deployer, FailedAttempts, HostInfo, Observed};
+use crate::admin::{self, AdminConfig, Deployer, FailedAttempts, HostInfo, Observed, Public};
 use crate::capabilities::egress::Egress;
 use crate::gateway::{self, Detail, Gateway, Listener, Stations, Tls, TlsSource};
 use crate::registry::{
@@ -152,6 +152,10 @@ impl Host {
             logs,
             ready: ready.clone(),
             host: HostInfo {
+                public: Public {
+                    scheme: bound.scheme,
+                    listen: bound.listen,
+                },
                 settings: config.settings,
                 open_files,
                 threads: config.lanes.workers.max(config.lanes.blocking_threads),

@@ -7,13 +7,17 @@ mod args;
 mod build;
 mod client;
 mod config;
+mod deploy;
 mod doctor;
 mod editor;
 mod exit;
 mod host;
+mod insecure;
+mod invoke;
 mod new;
 mod output;
 mod project;
+mod public;
 #[cfg(test)]
 mod testing;
 mod traffic;
@@ -63,7 +67,8 @@ async fn run(command: Command, output: &Output) -> anyhow::Result<()> {
         Command::Up(args) => up::run(&args, output).await,
         Command::Build(args) => build::run(&args.folders, output).await,
         Command::Serve(args) => host::serve(&args, output).await,
-        Command::Deploy(args) => client::deploy(&args, output).await,
+        Command::Deploy(args) => deploy::run(&args, output).await,
+        Command::Invoke(args) => invoke::run(&args, output).await,
         Command::Ls(args) => client::ls(&args, output).await,
         Command::Versions(args) => traffic::versions(&args, output).await,
         Command::Split(args) => traffic::split(&args, output).await,

@@ -7,8 +7,10 @@
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -30,13 +32,13 @@ pub(crate) struct Output {
     /// How often `-v` was given.
     verbosity: u8,
     /// Draws all spinners, so that lines printed meanwhile don't tear them.
-    /// Hidden where standard error is no terminal.
+    /// Hidden where standard error is no terminal, and with `--json`.
     spinners: MultiProgress,
 }
 
 impl Output {
     pub(crate) fn new(format: Format, verbosity: u8) -> Self {
-        let target = if io::stderr().is_terminal() {
+        let target = if io::stderr().is_terminal() && format == Format::Human {
             ProgressDrawTarget::stderr()
         } else {
             ProgressDrawTarget::hidden()
@@ -80,6 +82,20 @@ impl Output {
                 Err(anyhow::Error::new(error).context("cannot write to standard output"))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Writes data to standard output as it is. Breaks when the reader went
+    /// away.
+    ///
+    /// # Errors
+    /// As [`Output::data`].
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> anyhow::Result<ControlFlow<()>> {
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            Ok(()) => Ok(ControlFlow::Continue(())),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
+            Err(error) => Err(error).context("cannot write to standard output"),
         }
     }
 
@@ -127,6 +143,23 @@ impl Output {
         Progress(bar)
     }
 
+    /// Starts a bar of `total` bytes; where standard error is no terminal, a
+    /// plain line that says `text`.
+    pub(crate) fn transfer(&self, text: impl Display, total: u64) -> Progress {
+        if self.spinners.is_hidden() {
+            self.line(&text);
+        }
+        let style = ProgressStyle::with_template(
+            "{spinner} {prefix} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}",
+        )
+        .expect("the template is a valid one");
+        let bar = self.spinners.add(ProgressBar::new(total));
+        bar.set_style(style);
+        bar.set_prefix("sending");
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Progress(bar)
+    }
+
     /// A writer to standard error for the log, which keeps spinners whole.
     pub(crate) fn log_writer(&self) -> LogWriter {
         LogWriter(self.spinners.clone())
@@ -148,6 +181,11 @@ impl Progress {
     /// What is being done at the moment. Only seen on a terminal.
     pub(crate) fn step(&self, text: impl Display) {
         self.0.set_message(text.to_string());
+    }
+
+    /// So many more bytes are done.
+    pub(crate) fn advance(&self, bytes: u64) {
+        self.0.inc(bytes);
     }
 }
 
