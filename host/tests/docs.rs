@@ -176,6 +176,7 @@ fn commands_are_understood() {
         };
         for command in lines.iter().flat_map(|line| line.split(" && ")) {
             let typed = command.split(" #").next().unwrap_or_default();
+            let typed = typed.split(" > ").next().unwrap_or_default();
             let words = typed
                 .split_whitespace()
                 .skip_while(|word| word.contains('='));
@@ -224,6 +225,38 @@ fn every_failure_is_listed() {
             }
         }
     }
+}
+
+#[test]
+fn every_command_and_exit_code_is_listed() {
+    let help = Command::new(env!("CARGO_BIN_EXE_dunlin"))
+        .arg("--help")
+        .output()
+        .expect("the binary starts");
+    let help = String::from_utf8(help.stdout).expect("is UTF-8");
+    let section = |heading: &str| -> Vec<(String, String)> {
+        let (_, section) = help.split_once(heading).expect("is in the help");
+        let lines = section.lines().skip(1);
+        let lines = lines.take_while(|line| line.starts_with("  "));
+        let split = |line: &str| {
+            let (first, rest) = line.trim().split_once(' ').unwrap_or((line, ""));
+            (first.to_owned(), rest.trim().to_owned())
+        };
+        lines
+            .map(split)
+            .filter(|(first, _)| first != "help")
+            .collect()
+    };
+    let listed = |heading: &str| -> Vec<(String, String)> {
+        let rows = rows("docs/cli.md", heading);
+        let cell = |row: &Vec<String>| Some((code(&row[0])?.to_owned(), row[1].clone()));
+        rows.iter().filter_map(cell).collect()
+    };
+    let names = |of: Vec<(String, String)>| -> BTreeSet<String> {
+        of.into_iter().map(|(name, _)| name).collect()
+    };
+    assert_eq!(names(listed("## Commands")), names(section("Commands:")));
+    assert_eq!(listed("### Exit codes"), section("Exit codes:"));
 }
 
 #[test]
