@@ -20,6 +20,7 @@ mod lanes;
 mod messages;
 mod metrics;
 mod new;
+mod openapi;
 mod regressions;
 mod secrets;
 mod sharing;

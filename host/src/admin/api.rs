@@ -1,21 +1,23 @@
 //! The admin API, under `/v1`: REST in JSON, opened by a bearer token.
 
+use super::answers::Ready;
 use super::deploy::Deployer;
+use super::document::{self, guarded, open};
 use super::error::AdminError;
 use super::failures::FailedAttempts;
-use super::host_info::HostInfo;
+use super::host_info::{Check, HostInfo, Public, Setting};
 use super::metrics::{self, Observed};
 use super::{audit, auth, components, functions, logs, secrets, tokens};
-use crate::names::FunctionName;
 use crate::registry::Registry;
 use crate::routing::Table;
 use crate::telemetry::Logs;
+use aide::axum::ApiRouter;
+use aide::axum::routing::{delete_with, get_with, post_with, put_with};
 use axum::extract::State;
 use axum::middleware;
-use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
-use http::StatusCode;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -45,57 +47,157 @@ pub(super) type Shared = State<Arc<AdminConfig>>;
 /// `into_make_service_with_connect_info`.
 pub fn router(config: AdminConfig) -> Router {
     let config = Arc::new(config);
-    let guarded = Router::new()
-        .route("/metrics", get(metrics::metrics))
-        .route("/v1/host", get(host))
-        .route("/v1/functions", get(functions::list))
-        .route(
+    let guarded = document::start()
+        .api_route(
+            "/metrics",
+            get_with(
+                metrics::metrics,
+                guarded(
+                    "metrics",
+                    "What was counted, and what is true now, for Prometheus",
+                ),
+            ),
+        )
+        .api_route(
+            "/v1/host",
+            get_with(
+                host,
+                guarded("host", "What the host runs with, and how it fares"),
+            ),
+        )
+        .api_route(
+            "/v1/openapi.json",
+            get_with(document::read, guarded("document", "This document")),
+        )
+        .api_route(
+            "/v1/functions",
+            get_with(functions::list, guarded("functions", "What is deployed")),
+        )
+        .api_route(
             "/v1/functions/{name}",
-            get(functions::show).delete(functions::remove),
+            get_with(functions::show, guarded("function", "One function")).delete_with(
+                functions::remove,
+                guarded("remove", "Takes a function out of service and forgets it"),
+            ),
         )
-        .route(
+        .api_route(
             "/v1/functions/{name}/versions",
-            get(functions::versions).post(functions::deploy),
+            get_with(
+                functions::versions,
+                guarded("versions", "The versions that are kept, the newest first"),
+            )
+            .post_with(
+                functions::deploy,
+                guarded(
+                    "deploy",
+                    "Makes a version of a component and gives it traffic",
+                ),
+            ),
         )
-        .route(
+        .api_route(
             "/v1/functions/{name}/deployment",
-            get(functions::deployment).put(functions::split),
+            get_with(
+                functions::deployment,
+                guarded("deployment", "Who gets the traffic"),
+            )
+            .put_with(
+                functions::split,
+                guarded("split", "Divides the traffic among versions"),
+            ),
         )
-        .route(
+        .api_route(
             "/v1/functions/{name}/deployments",
-            get(functions::deployments),
+            get_with(
+                functions::deployments,
+                guarded("deployments", "Who got the traffic, the latest first"),
+            ),
         )
-        .route("/v1/functions/{name}/rollback", post(functions::roll_back))
-        .route("/v1/functions/{name}/logs", get(logs::read))
-        .route(
+        .api_route(
+            "/v1/functions/{name}/rollback",
+            post_with(
+                functions::roll_back,
+                guarded(
+                    "rollback",
+                    "Gives the traffic back to whoever had it before",
+                ),
+            ),
+        )
+        .api_route(
+            "/v1/functions/{name}/logs",
+            get_with(logs::read, guarded("logs", "What a function logged")),
+        )
+        .api_route(
             "/v1/components/{digest}",
-            put(components::upload).head(components::has_component),
+            put_with(
+                components::upload,
+                guarded("upload", "Sends a component, under its digest"),
+            )
+            .head_with(
+                components::has_component,
+                guarded("hasComponent", "Whether the host has a component"),
+            ),
         )
-        .route("/v1/functions/{name}/secrets", get(secrets::list))
-        .route(
+        .api_route(
+            "/v1/functions/{name}/secrets",
+            get_with(
+                secrets::list,
+                guarded("secrets", "The names of a function's secrets"),
+            ),
+        )
+        .api_route(
             "/v1/functions/{name}/secrets/{key}",
-            put(secrets::set).delete(secrets::remove),
+            put_with(secrets::set, guarded("setSecret", "Sets a secret"))
+                .delete_with(secrets::remove, guarded("removeSecret", "Forgets a secret")),
         )
-        .route("/v1/tokens", get(tokens::list).post(tokens::create))
-        .route("/v1/tokens/{id}", delete(tokens::remove))
-        .route("/v1/audit", get(audit::read))
+        .api_route(
+            "/v1/tokens",
+            get_with(
+                tokens::list,
+                guarded("tokens", "What is known of the tokens"),
+            )
+            .post_with(tokens::create, guarded("createToken", "Makes a token")),
+        )
+        .api_route(
+            "/v1/tokens/{id}",
+            delete_with(tokens::remove, guarded("removeToken", "Removes a token")),
+        )
+        .api_route(
+            "/v1/audit",
+            get_with(audit::read, guarded("audit", "Who did what")),
+        )
         .layer(middleware::from_fn_with_state(config.clone(), auth::guard));
-    Router::new()
-        .route("/healthz", get(|| async { "ok" }))
-        .route("/readyz", get(ready))
-        .merge(guarded)
-        .with_state(config)
+    let router = ApiRouter::new()
+        .api_route(
+            "/healthz",
+            get_with(
+                async || "ok",
+                open("healthz", "Answers while the process runs"),
+            ),
+        )
+        .api_route(
+            "/readyz",
+            get_with(ready, open("readyz", "Whether the host takes connections")),
+        )
+        .merge(guarded);
+    document::finish(router).with_state(config)
 }
 
-async fn ready(State(config): Shared) -> (StatusCode, &'static str) {
-    if config.ready.load(Ordering::Relaxed) {
-        (StatusCode::OK, "ready")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready")
-    }
+async fn ready(State(config): Shared) -> Ready {
+    Ready(config.ready.load(Ordering::Relaxed))
 }
 
-async fn host(State(config): Shared) -> Result<Json<Value>, AdminError> {
+/// What the host runs with, and how it fares.
+#[derive(Serialize, JsonSchema)]
+struct HostAnswer {
+    /// Of Dunlin.
+    version: &'static str,
+    #[serde(flatten)]
+    public: Public,
+    checks: Vec<Check>,
+    settings: Vec<Setting>,
+}
+
+async fn host(State(config): Shared) -> Result<Json<HostAnswer>, AdminError> {
     let looking = config.clone();
     let checks = on_disk(move || {
         let functions = looking.routes.functions();
@@ -103,18 +205,12 @@ async fn host(State(config): Shared) -> Result<Json<Value>, AdminError> {
         let versions: Vec<_> = deployed.map(|it| it.version.clone()).collect();
         Ok::<_, AdminError>(looking.host.checks(&looking.registry, &versions))
     });
-    Ok(Json(json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "scheme": config.host.public.scheme,
-        "listen": config.host.public.listen,
-        "checks": checks.await?,
-        "settings": config.host.settings,
-    })))
-}
-
-pub(super) fn parse_name(name: &str) -> Result<FunctionName, AdminError> {
-    name.parse()
-        .map_err(|error: crate::names::NameError| AdminError::BadRequest(error.to_string()))
+    Ok(Json(HostAnswer {
+        version: env!("CARGO_PKG_VERSION"),
+        public: config.host.public,
+        checks: checks.await?,
+        settings: config.host.settings.clone(),
+    }))
 }
 
 /// Runs `work`, which may wait for the disk, off the event loop.

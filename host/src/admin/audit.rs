@@ -2,15 +2,17 @@
 
 use super::api::{Shared, on_disk};
 use super::error::AdminError;
-use crate::registry::MAX_ENTRIES;
+use super::extract::InQuery;
+use crate::registry::{AuditEntry, MAX_ENTRIES};
 use axum::Json;
-use axum::extract::{Query, State};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use axum::extract::State;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuditQuery {
+    /// How many.
     #[serde(default = "default_tail")]
     tail: u32,
 }
@@ -19,12 +21,19 @@ fn default_tail() -> u32 {
     100
 }
 
+/// Who did what.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Entries {
+    /// The oldest first.
+    entries: Vec<AuditEntry>,
+}
+
 /// The last entries, the oldest first.
 pub(super) async fn read(
     State(config): Shared,
-    Query(AuditQuery { tail }): Query<AuditQuery>,
-) -> Result<Json<Value>, AdminError> {
+    InQuery(AuditQuery { tail }): InQuery<AuditQuery>,
+) -> Result<Json<Entries>, AdminError> {
     let registry = config.registry.clone();
     let entries = on_disk(move || registry.audit_log(tail.min(2 * MAX_ENTRIES))).await?;
-    Ok(Json(json!({ "entries": entries })))
+    Ok(Json(Entries { entries }))
 }

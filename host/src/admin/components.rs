@@ -1,12 +1,12 @@
 //! Components in the admin API: sent once, known by their digest.
 
+use super::answers::{Empty, IsThere, Stored};
 use super::api::{Shared, on_disk};
 use super::error::AdminError;
+use super::extract::{InPath, Upload};
 use crate::registry::Digest;
-use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use futures::StreamExt as _;
-use http::StatusCode;
 use sha2::{Digest as _, Sha256};
 use std::io::Write as _;
 
@@ -15,23 +15,18 @@ const MAX_COMPONENT: u64 = 256 * 1024 * 1024;
 
 pub(super) async fn has_component(
     State(config): Shared,
-    Path(digest): Path<String>,
-) -> Result<StatusCode, AdminError> {
-    let digest = parse_digest(&digest)?;
-    Ok(match config.registry.component(&digest) {
-        Some(_) => StatusCode::NO_CONTENT,
-        None => StatusCode::NOT_FOUND,
-    })
+    InPath(digest): InPath<Digest>,
+) -> Result<IsThere, AdminError> {
+    Ok(IsThere(config.registry.component(&digest).is_some()))
 }
 
 /// Keeps a component under its digest, as it streams in. Sending one that the
 /// host has costs nothing: `HEAD` tells.
 pub(super) async fn upload(
     State(config): Shared,
-    Path(digest): Path<String>,
-    body: Body,
-) -> Result<StatusCode, AdminError> {
-    let digest = parse_digest(&digest)?;
+    InPath(digest): InPath<Digest>,
+    Upload(body): Upload,
+) -> Result<Stored, AdminError> {
     let registry = config.registry.clone();
     let mut file = on_disk(move || registry.new_upload()).await?;
     let mut hash = Sha256::new();
@@ -60,11 +55,5 @@ pub(super) async fn upload(
     }
     let registry = config.registry.clone();
     on_disk(move || registry.publish_component(file, &digest)).await?;
-    Ok(StatusCode::CREATED)
-}
-
-fn parse_digest(digest: &str) -> Result<Digest, AdminError> {
-    digest
-        .parse()
-        .map_err(|error: &str| AdminError::BadRequest(error.to_owned()))
+    Ok(Empty)
 }

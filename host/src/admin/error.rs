@@ -1,12 +1,17 @@
 //! Failures of the admin API as answers.
 
+use super::answers::documented;
 use super::auth::Refusal;
 use super::deploy::DeployError;
 use crate::registry::{RegistryError, Scope, SecretError};
+use aide::OperationOutput;
+use aide::generate::GenContext;
+use aide::openapi::{Operation, Response as Documented};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::error::Error as _;
 use std::time::Duration;
 use thiserror::Error;
@@ -88,6 +93,7 @@ impl AdminError {
             Self::Deploy(DeployError::UnknownFunction(_) | DeployError::UnknownVersion(_)) => {
                 StatusCode::NOT_FOUND
             }
+            Self::Deploy(DeployError::UnknownComponent(_)) => StatusCode::PRECONDITION_FAILED,
             Self::Deploy(
                 DeployError::Mount(_)
                 | DeployError::Addresses(..)
@@ -95,12 +101,34 @@ impl AdminError {
                 | DeployError::SecretNeeded(..)
                 | DeployError::NothingBefore(_),
             ) => StatusCode::CONFLICT,
-            Self::Deploy(DeployError::UnknownComponent(_)) => StatusCode::PRECONDITION_FAILED,
             Self::Deploy(DeployError::Registry(_) | DeployError::Load(_)) | Self::Registry(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
             Self::Deploy(_) => StatusCode::UNPROCESSABLE_ENTITY,
         }
+    }
+}
+
+/// The media type of a refusal (RFC 9457).
+const PROBLEM: &str = "application/problem+json";
+
+/// Why a request was refused.
+#[derive(Serialize, JsonSchema)]
+struct Problem {
+    /// What is wrong, and what to do.
+    title: String,
+    /// That of the answer.
+    status: u16,
+    /// What it came from, the nearest first.
+    causes: Vec<String>,
+}
+
+impl OperationOutput for AdminError {
+    type Inner = Self;
+
+    fn operation_response(context: &mut GenContext, _: &mut Operation) -> Option<Documented> {
+        let schema = context.schema.subschema_for::<Problem>();
+        Some(documented("Refused.", PROBLEM, Some(schema)))
     }
 }
 
@@ -116,12 +144,12 @@ impl IntoResponse for AdminError {
             detail.push(error.to_string());
             cause = error.source();
         }
-        let problem = json!({
-            "title": self.to_string(),
-            "status": status.as_u16(),
-            "causes": detail,
-        });
-        let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
+        let problem = Problem {
+            title: self.to_string(),
+            status: status.as_u16(),
+            causes: detail,
+        };
+        let content_type = [(header::CONTENT_TYPE, PROBLEM)];
         let refusal = Extension(Refusal(self.to_string()));
         let mut response = (status, content_type, refusal, Json(problem)).into_response();
         if let Some((name, value)) = self.header() {

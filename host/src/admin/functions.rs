@@ -1,160 +1,113 @@
 //! Functions in the admin API: what is deployed, and changing it.
 
-use super::api::{Shared, on_disk, parse_name};
+use super::answers::{Audited, Created, Empty, Gone};
+use super::api::{Shared, on_disk};
 use super::auth::Done;
 use super::deploy::{DeployError, Deployed, Rollout};
+use super::described::{Deployments, Described, Function, Functions, KeptVersion};
+use super::described::{NewVersion, Versions};
 use super::error::AdminError;
+use super::extract::{InBody, InPath};
 use crate::names::FunctionName;
-use crate::registry::{Digest, Lane, LimitInForce, Manifest, Percent, Split, Version};
-use crate::routing::{Deployed as InTraffic, InService, RouteId};
-use axum::body::Bytes;
-use axum::extract::{Path, State};
-use axum::{Extension, Json};
-use http::StatusCode;
+use crate::registry::{Deployment, Digest, Manifest, Percent, Split};
+use crate::routing::InService;
+use axum::Json;
+use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
 use std::sync::Arc;
 
-pub(super) async fn list(State(config): Shared) -> Json<Value> {
+pub(super) async fn list(State(config): Shared) -> Json<Functions> {
     let functions = config.routes.functions();
-    let functions: Vec<_> = functions.iter().map(|it| describe_function(it)).collect();
-    Json(json!({ "functions": functions }))
+    let functions = functions.iter().map(|it| Function::of(it)).collect();
+    Json(Functions { functions })
 }
 
 pub(super) async fn show(
     State(config): Shared,
-    Path(name): Path<String>,
-) -> Result<Json<Value>, AdminError> {
-    let function = in_service(&config, &name)?;
-    Ok(Json(describe_function(&function)))
+    InPath(name): InPath<FunctionName>,
+) -> Result<Json<Function>, AdminError> {
+    Ok(Json(Function::of(&*in_service(&config, name)?)))
 }
 
 /// The versions that are kept, the newest first, each with its weight.
 pub(super) async fn versions(
     State(config): Shared,
-    Path(name): Path<String>,
-) -> Result<Json<Value>, AdminError> {
-    let function = in_service(&config, &name)?;
+    InPath(name): InPath<FunctionName>,
+) -> Result<Json<Versions>, AdminError> {
+    let function = in_service(&config, name)?;
     let registry = config.registry.clone();
     let name = function.function().clone();
     let versions = on_disk(move || registry.versions(&name)).await?;
     let rates = function.rates();
     let each = versions.iter().map(|version| {
         let number = version.id.number();
-        let mut answer = describe(version);
-        answer["weight"] = json!(function.deployment.split.weight(number));
-        if let Some((_, rate)) = rates.iter().find(|(of, _)| *of == number) {
-            answer["invocations"] = json!(rate);
+        let rate = rates.iter().find(|(of, _)| *of == number);
+        KeptVersion {
+            version: Described::of(version),
+            weight: function.deployment.split.weight(number),
+            invocations: rate.map(|(_, rate)| *rate),
         }
-        answer
     });
-    let each: Vec<_> = each.collect();
-    Ok(Json(
-        json!({ "versions": each, "deployment": function.deployment }),
-    ))
+    Ok(Json(Versions {
+        versions: each.collect(),
+        deployment: function.deployment.clone(),
+    }))
 }
 
 pub(super) async fn deployment(
     State(config): Shared,
-    Path(name): Path<String>,
-) -> Result<Json<Value>, AdminError> {
-    let function = in_service(&config, &name)?;
-    Ok(Json(json!(function.deployment)))
+    InPath(name): InPath<FunctionName>,
+) -> Result<Json<Deployment>, AdminError> {
+    let function = in_service(&config, name)?;
+    Ok(Json(function.deployment.clone()))
 }
 
 /// What was in force and what is, the latest first.
 pub(super) async fn deployments(
     State(config): Shared,
-    Path(name): Path<String>,
-) -> Result<Json<Value>, AdminError> {
-    let function = in_service(&config, &name)?;
+    InPath(name): InPath<FunctionName>,
+) -> Result<Json<Deployments>, AdminError> {
+    let function = in_service(&config, name)?;
     let (registry, name) = (config.registry.clone(), function.function().clone());
     let deployments = on_disk(move || registry.deployments(&name)).await?;
-    Ok(Json(json!({ "deployments": deployments })))
+    Ok(Json(Deployments { deployments }))
 }
 
-fn in_service(config: &super::AdminConfig, name: &str) -> Result<Arc<InService>, AdminError> {
-    let name = parse_name(name)?;
+fn in_service(
+    config: &super::AdminConfig,
+    name: FunctionName,
+) -> Result<Arc<InService>, AdminError> {
     let found = config.routes.get(&name);
     found.ok_or_else(|| DeployError::UnknownFunction(name).into())
 }
 
-/// A function by its main version, with how its traffic is divided.
-fn describe_function(function: &InService) -> Value {
-    let mut answer = describe_deployed(function.main());
-    answer["deployment"] = json!(function.deployment);
-    answer
-}
-
-/// A version in service, with what its invocations taught about its routes.
-fn describe_deployed(deployed: &InTraffic) -> Value {
-    let mut answer = describe(&deployed.version);
-    for (id, route) in (0..).zip(answer["routes"].as_array_mut().into_iter().flatten()) {
-        if let Some(cpu) = deployed.learned(RouteId(id)) {
-            route["learned"] = json!({ "lane": Lane::Blocking, "cpu_ms": cpu.as_secs_f64() * 1e3 });
-        }
-        if deployed.is_quarantined(RouteId(id)) {
-            route["quarantined"] = json!(true);
-        }
-    }
-    answer
-}
-
-fn describe(version: &Version) -> Value {
-    let manifest = &version.manifest;
-    json!({
-        "name": manifest.name,
-        "version": version.id.number(),
-        "mount": manifest.mount,
-        "host": manifest.host,
-        "component": version.component,
-        "interface": version.description.interface,
-        "sdk": version.description.sdk,
-        "created_at_ms": version.created_at_ms,
-        "routes": version.description.routes,
-        "limits": limits(version),
-        "warnings": version.warnings(),
-    })
-}
-
-/// What is in force, and why.
-fn limits(version: &Version) -> Value {
-    let limits = version.limits.explained(&version.manifest.limits);
-    let limit = |(key, limit): (String, LimitInForce)| {
-        let shown = json!({ "value": limit.value(), "why": limit.why() });
-        (key, shown)
-    };
-    Value::Object(limits.into_iter().map(limit).collect())
-}
-
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct DeployRequest {
+pub(super) struct DeployRequest {
     component: Digest,
     manifest: Manifest,
     canary: Option<CanaryRequest>,
 }
 
 /// A share for the new version, and when it is taken back.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct CanaryRequest {
+pub(super) struct CanaryRequest {
     share: Percent,
     abort_on: Option<Percent>,
 }
 
 pub(super) async fn deploy(
     State(config): Shared,
-    Path(name): Path<String>,
-    body: Bytes,
-) -> Result<(StatusCode, Extension<Done>, Json<Value>), AdminError> {
-    let name = parse_name(&name)?;
+    InPath(name): InPath<FunctionName>,
+    InBody(request): InBody<DeployRequest>,
+) -> Result<Audited<Created<NewVersion>>, AdminError> {
     let DeployRequest {
         component,
         manifest,
         canary,
-    } = parse(&body)?;
+    } = request;
     if manifest.name != name {
         return Err(AdminError::BadRequest(format!(
             "the manifest names the function `{}`, the address `{name}`: make them the same",
@@ -170,55 +123,52 @@ pub(super) async fn deploy(
         function,
         steps,
     } = config.deployer.deploy(component, manifest, rollout).await?;
-    let mut answer = describe(&version);
-    answer["deployment"] = json!(function.deployment);
-    answer["steps"] = json!(steps);
     let done = Done {
         target: Some(version.id.to_string()),
         ..done(&function)
     };
-    Ok((StatusCode::CREATED, Extension(done), Json(answer)))
+    let made = NewVersion {
+        version: Described::of(&version),
+        deployment: function.deployment.clone(),
+        steps,
+    };
+    Ok(Audited(done, Created(made)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct SplitRequest {
+pub(super) struct SplitRequest {
     split: Split,
 }
 
 pub(super) async fn split(
     State(config): Shared,
-    Path(name): Path<String>,
-    body: Bytes,
-) -> Result<(Extension<Done>, Json<Value>), AdminError> {
-    let name = parse_name(&name)?;
-    let SplitRequest { split } = parse(&body)?;
+    InPath(name): InPath<FunctionName>,
+    InBody(request): InBody<SplitRequest>,
+) -> Result<Audited<Json<Deployment>>, AdminError> {
+    let SplitRequest { split } = request;
     let function = config.deployer.split(name, split).await?;
-    Ok((Extension(done(&function)), Json(json!(function.deployment))))
+    let deployment = function.deployment.clone();
+    Ok(Audited(done(&function), Json(deployment)))
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RollbackRequest {
+pub(super) struct RollbackRequest {
     to: Option<u32>,
 }
 
 pub(super) async fn roll_back(
     State(config): Shared,
-    Path(name): Path<String>,
-    body: Bytes,
-) -> Result<(Extension<Done>, Json<Value>), AdminError> {
-    let name = parse_name(&name)?;
-    let RollbackRequest { to } = if body.is_empty() {
-        RollbackRequest::default()
-    } else {
-        parse(&body)?
-    };
+    InPath(name): InPath<FunctionName>,
+    InBody(request): InBody<RollbackRequest>,
+) -> Result<Audited<Json<Deployment>>, AdminError> {
+    let RollbackRequest { to } = request;
     let function = config.deployer.roll_back(name, to).await?;
-    Ok((Extension(done(&function)), Json(json!(function.deployment))))
+    let deployment = function.deployment.clone();
+    Ok(Audited(done(&function), Json(deployment)))
 }
 
-/// How traffic is divided from now on, for the audit log.
 fn done(function: &InService) -> Done {
     let weights = function.deployment.split.weights();
     let weights = weights.map(|(version, weight)| format!("{version}={weight}"));
@@ -230,17 +180,11 @@ fn done(function: &InService) -> Done {
 
 pub(super) async fn remove(
     State(config): Shared,
-    Path(name): Path<String>,
-) -> Result<StatusCode, AdminError> {
-    let name: FunctionName = parse_name(&name)?;
+    InPath(name): InPath<FunctionName>,
+) -> Result<Gone, AdminError> {
     if config.deployer.remove(name.clone()).await? {
-        Ok(StatusCode::NO_CONTENT)
+        Ok(Empty)
     } else {
         Err(DeployError::UnknownFunction(name).into())
     }
-}
-
-pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, AdminError> {
-    serde_json::from_slice(body)
-        .map_err(|error| AdminError::BadRequest(format!("the request is not valid: {error}")))
 }

@@ -2,6 +2,7 @@
 
 use crate::registry::{ByteSize, Registry, RegistryError, Version};
 use crate::runtime::Engine;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
@@ -16,10 +17,13 @@ const FEW_OPEN_FILES: u64 = 4_096;
 const LITTLE_SPACE: ByteSize = ByteSize::mib(1024);
 
 /// One setting of the host, in force.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Setting {
+    /// As it stands in the host's configuration.
     key: &'static str,
+    /// As it is written there.
     value: Value,
+    /// Where it comes from.
     why: String,
 }
 
@@ -64,16 +68,17 @@ pub struct HostInfo {
 }
 
 /// The public listener.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 pub struct Public {
     /// `http` or `https`.
     pub scheme: &'static str,
     /// The address that was bound.
+    #[schemars(with = "String")]
     pub listen: SocketAddr,
 }
 
 /// How something is that was looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// As it should be.
@@ -85,7 +90,7 @@ pub enum Status {
 }
 
 /// One thing that was looked at.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
     /// What.
     pub name: String,

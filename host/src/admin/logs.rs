@@ -1,22 +1,28 @@
 //! What functions wrote, in the admin API.
 
-use super::api::{Shared, parse_name};
+use super::answers::Lines;
+use super::api::Shared;
 use super::deploy::DeployError;
 use super::error::AdminError;
+use super::extract::{InPath, InQuery};
+use crate::names::FunctionName;
+use crate::telemetry::LogLine;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
-use axum::response::{IntoResponse as _, Response};
+use axum::extract::State;
 use futures::StreamExt as _;
 use futures::stream;
-use http::header;
+use schemars::JsonSchema;
 use serde::Deserialize;
+use std::marker::PhantomData;
 use tokio::sync::broadcast::error::RecvError;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LogsQuery {
+    /// How many of the latest lines come first.
     #[serde(default = "default_tail")]
     tail: usize,
+    /// Whether the answer goes on as lines come.
     #[serde(default)]
     follow: bool,
 }
@@ -28,10 +34,9 @@ fn default_tail() -> usize {
 /// A function's log lines, one JSON object a line.
 pub(super) async fn read(
     State(config): Shared,
-    Path(name): Path<String>,
-    Query(query): Query<LogsQuery>,
-) -> Result<Response, AdminError> {
-    let name = parse_name(&name)?;
+    InPath(name): InPath<FunctionName>,
+    InQuery(query): InQuery<LogsQuery>,
+) -> Result<Lines<LogLine>, AdminError> {
     if config.routes.get(&name).is_none() {
         return Err(DeployError::UnknownFunction(name).into());
     }
@@ -51,10 +56,10 @@ pub(super) async fn read(
     } else {
         Body::from_stream(lines.map(to_json_line))
     };
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+    Ok(Lines(body, PhantomData))
 }
 
-fn to_json_line(line: crate::telemetry::LogLine) -> Result<Vec<u8>, serde_json::Error> {
+fn to_json_line(line: LogLine) -> Result<Vec<u8>, serde_json::Error> {
     let mut json = serde_json::to_vec(&line)?;
     json.push(b'\n');
     Ok(json)

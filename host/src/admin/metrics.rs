@@ -1,12 +1,16 @@
 //! `GET /metrics`: what was counted, and what is true now.
 
+use super::answers::documented;
 use super::api::Shared;
 use super::host_info::HostInfo;
 use crate::routing::{Deployed, RouteId, Table};
 use crate::scheduling::Lanes;
 use crate::telemetry::{Metrics, Now, RouteNow};
+use aide::OperationOutput;
+use aide::generate::GenContext;
+use aide::openapi::{Operation, Response as Documented};
 use axum::extract::State;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use http::header;
 use std::sync::Arc;
 
@@ -21,10 +25,27 @@ pub struct Observed {
     pub lanes: Arc<Lanes>,
 }
 
-pub(super) async fn metrics(State(config): Shared) -> impl IntoResponse {
+pub(super) async fn metrics(State(config): Shared) -> OpenMetrics {
     let now = config.observed.now(&config.routes, &config.host);
-    let text = config.observed.metrics.render(&now);
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], text)
+    OpenMetrics(config.observed.metrics.render(&now))
+}
+
+/// Metrics as text.
+pub(super) struct OpenMetrics(String);
+
+impl IntoResponse for OpenMetrics {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, CONTENT_TYPE)], self.0).into_response()
+    }
+}
+
+impl OperationOutput for OpenMetrics {
+    type Inner = String;
+
+    fn inferred_responses(_: &mut GenContext, _: &mut Operation) -> Vec<(Option<u16>, Documented)> {
+        let text = documented("OpenMetrics 1.0.", "application/openmetrics-text", None);
+        vec![(Some(200), text)]
+    }
 }
 
 impl Observed {

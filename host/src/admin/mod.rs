@@ -1,12 +1,16 @@
 //! The second door: deploys functions and reads what goes on. A listener of its
 //! own, on loopback by default.
 
+mod answers;
 mod api;
 mod audit;
 mod auth;
 mod components;
 mod deploy;
+mod described;
+mod document;
 mod error;
+mod extract;
 mod failures;
 mod functions;
 mod host_info;

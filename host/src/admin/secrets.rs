@@ -1,16 +1,16 @@
 //! Secrets of functions: set and removed, never read.
 
-use super::api::{Shared, on_disk, parse_name};
+use super::answers::{Empty, Gone};
+use super::api::{Shared, on_disk};
 use super::deploy::{self, DeployError, Deployer};
 use super::error::AdminError;
+use super::extract::{InPath, InSecretBody};
 use crate::names::FunctionName;
-use crate::registry::{Manifest, SecretError, SecretValue, Secrets, VarName};
+use crate::registry::{Manifest, SecretError, SecretInfo, SecretValue, Secrets, VarName};
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
-use http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use axum::extract::State;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 impl Deployer {
@@ -77,54 +77,51 @@ impl Deployer {
     }
 }
 
-pub(super) async fn list(
-    State(config): Shared,
-    Path(function): Path<String>,
-) -> Result<Json<Value>, AdminError> {
-    let function = parse_name(&function)?;
-    let registry = config.registry.clone();
-    let secrets = on_disk(move || registry.secrets(&function)).await?;
-    Ok(Json(json!({ "secrets": secrets })))
+/// The secrets of a function.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Listed {
+    /// Never their values.
+    secrets: Vec<SecretInfo>,
 }
 
-#[derive(Deserialize)]
+pub(super) async fn list(
+    State(config): Shared,
+    InPath(function): InPath<FunctionName>,
+) -> Result<Json<Listed>, AdminError> {
+    let registry = config.registry.clone();
+    let secrets = on_disk(move || registry.secrets(&function)).await?;
+    Ok(Json(Listed { secrets }))
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct NewSecret {
+pub(super) struct NewSecret {
+    /// What only the function sees.
     value: String,
 }
 
 pub(super) async fn set(
     State(config): Shared,
-    Path((function, key)): Path<(String, String)>,
-    body: Bytes,
-) -> Result<StatusCode, AdminError> {
-    let (function, name) = parse_names(&function, key)?;
-    // A parser's message would quote what it did not understand.
-    let Ok(NewSecret { value }) = serde_json::from_slice(&body) else {
-        let message = "the request is not valid: send {\"value\": \"…\"}";
-        return Err(AdminError::BadRequest(message.to_owned()));
-    };
+    InPath(function): InPath<FunctionName>,
+    InPath(name): InPath<VarName>,
+    InSecretBody(NewSecret { value }): InSecretBody<NewSecret>,
+) -> Result<Gone, AdminError> {
     let value = SecretValue::new(value);
     config.deployer.set_secret(function, name, value).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Empty)
 }
 
 pub(super) async fn remove(
     State(config): Shared,
-    Path((function, key)): Path<(String, String)>,
-) -> Result<StatusCode, AdminError> {
-    let (function, name) = parse_names(&function, key)?;
+    InPath(function): InPath<FunctionName>,
+    InPath(name): InPath<VarName>,
+) -> Result<Gone, AdminError> {
     let removing = config
         .deployer
         .remove_secret(function.clone(), name.clone());
     if removing.await? {
-        return Ok(StatusCode::NO_CONTENT);
+        return Ok(Empty);
     }
     let unset = SecretError::Unknown { function, name };
     Err(AdminError::Deploy(DeployError::Registry(unset.into())))
-}
-
-fn parse_names(function: &str, key: String) -> Result<(FunctionName, VarName), AdminError> {
-    let name = VarName::try_from(key).map_err(AdminError::BadRequest)?;
-    Ok((parse_name(function)?, name))
 }

@@ -1,10 +1,11 @@
 //! The steps of a deployment and the time each took.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Instant;
 
 /// One step of a deployment and the time it took.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Step {
     /// What was done.
     pub name: &'static str,

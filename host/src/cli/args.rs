@@ -14,6 +14,7 @@ use super::editor::CompletionsArgs;
 use super::exit;
 use super::invoke::InvokeArgs;
 use super::new::NewArgs;
+use super::openapi::OpenapiArgs;
 use super::output::Format;
 use crate::names::{FunctionName, NameError};
 use crate::registry::{Percent, TimeLimit};
@@ -182,6 +183,12 @@ Examples:
   dunlin invoke echo -d @photo.jpg > same.jpg
   dunlin invoke hello /Ada --version 3")]
     Invoke(InvokeArgs),
+
+    /// Print the OpenAPI document of the admin API
+    #[command(after_long_help = "\
+Examples:
+  dunlin openapi > admin.openapi.json")]
+    Openapi(OpenapiArgs),
 
     /// Print the JSON schema of dunlin.toml, for editors
     #[command(after_long_help = "\

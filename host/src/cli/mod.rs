@@ -15,6 +15,7 @@ mod host;
 mod insecure;
 mod invoke;
 mod new;
+mod openapi;
 mod output;
 mod project;
 mod public;
@@ -79,6 +80,7 @@ async fn run(command: Command, output: &Output) -> anyhow::Result<()> {
         Command::Secret(args) => access::secret(&args, output).await,
         Command::Audit(args) => access::audit(&args, output).await,
         Command::Doctor(args) => doctor::run(&args, output).await,
+        Command::Openapi(args) => openapi::run(&args, output).await,
         Command::Schema => editor::schema(output),
         Command::Completions(args) => editor::completions(&args, output),
     }

@@ -3,6 +3,7 @@
 use super::millis::Millis;
 use super::{Registry, RegistryError, now_ms};
 use rusqlite::{Row, TransactionBehavior, params};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Entries that are kept of those who showed a token, or needed none.
@@ -13,7 +14,7 @@ pub const MAX_ENTRIES: u32 = 10_000;
 const MAX_STRANGERS: u32 = 1_000;
 
 /// What became of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// It was done.
@@ -98,7 +99,7 @@ pub struct Act<'a> {
 }
 
 /// One entry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AuditEntry {
     /// When, in milliseconds since the Unix epoch.
     pub at_ms: u64,

@@ -2,11 +2,12 @@
 
 use super::{Percent, Split};
 use crate::names::FunctionName;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A function's traffic from one moment on. Never changed: the next deployment
 /// takes its place.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Deployment {
     /// Whose traffic it is.
     pub function: FunctionName,
@@ -25,7 +26,7 @@ pub struct Deployment {
 }
 
 /// What a deployment came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Cause {
     /// A new version.
@@ -52,7 +53,7 @@ impl Cause {
 
 /// A version on trial: it loses its traffic when it fails more often than the
 /// others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Canary {
     /// Which one.

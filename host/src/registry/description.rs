@@ -1,6 +1,7 @@
 //! What a component says about itself: its interface and its routes.
 
 use http::Method;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use thiserror::Error;
@@ -9,7 +10,7 @@ use thiserror::Error;
 const MAX_ROUTES: usize = 1_000;
 
 /// Where a guest's code is polled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Lane {
     /// For code that mostly waits: many invocations share an event loop.
@@ -28,7 +29,7 @@ impl fmt::Display for Lane {
 }
 
 /// The way in which a component is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Interface {
     /// Our contract: `dunlin:function/handler`.
     #[serde(rename = "dunlin:function@0.1")]
@@ -52,7 +53,7 @@ impl fmt::Display for Interface {
 }
 
 /// One route of a function.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RouteSpec {
     /// An HTTP method, or `*` for all.
     pub method: String,

@@ -1,5 +1,6 @@
 //! Parts of a hundred, as people write them.
 
+use crate::names::text_schema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -9,6 +10,13 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Percent(u32);
+
+text_schema!(
+    Percent,
+    "^[0-9]{1,3}([.][0-9]{1,2})?%$",
+    "A share: above 0 and at most 100, and `%`.",
+    "10%"
+);
 
 /// Why a text is no share.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

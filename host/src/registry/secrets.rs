@@ -6,6 +6,7 @@ use super::store_error::io_error;
 use super::{Registry, RegistryError, VarName, files, now_ms};
 use crate::names::FunctionName;
 use rusqlite::{OptionalExtension as _, params};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -95,7 +96,7 @@ pub enum SecretError {
 }
 
 /// What may be told of a secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SecretInfo {
     /// Its name.
     pub name: VarName,

@@ -1,7 +1,9 @@
 //! How a function's traffic is divided among its versions.
 
 use super::Percent;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -18,6 +20,24 @@ const MAX_VERSIONS: usize = 16;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "BTreeMap<u32, u32>", into = "BTreeMap<u32, u32>")]
 pub struct Split(BTreeMap<u32, u32>);
+
+impl JsonSchema for Split {
+    fn schema_name() -> Cow<'static, str> {
+        "Split".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "description": "Version numbers and their weights.",
+            "type": "object",
+            "propertyNames": { "pattern": "^[1-9][0-9]*$" },
+            "additionalProperties": { "type": "integer", "minimum": 1, "maximum": MAX_WEIGHT },
+            "minProperties": 1,
+            "maxProperties": MAX_VERSIONS,
+            "examples": [{ "3": 90, "4": 10 }],
+        })
+    }
+}
 
 /// Why weights are no split.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,6 +4,7 @@ use super::millis::Millis;
 use super::store_error::io_error;
 use super::{Digest, Registry, RegistryError, files, now_ms};
 use rusqlite::{OptionalExtension as _, Row, TransactionBehavior, params};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs;
@@ -21,7 +22,9 @@ const USED_STEP_MS: u64 = 60_000;
 const LOCAL: &str = "local";
 
 /// What a token may do; each scope includes those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// See everything that is no secret.
@@ -65,6 +68,13 @@ impl FromStr for Scope {
 #[serde(try_from = "String", into = "String")]
 pub struct TokenName(String);
 
+crate::names::text_schema!(
+    TokenName,
+    "^[A-Za-z0-9._@-]{1,64}$",
+    "1 to 64 of `a-z`, `A-Z`, `0-9`, `.`, `_`, `-`, `@`.",
+    "ci"
+);
+
 impl FromStr for TokenName {
     type Err = &'static str;
 
@@ -93,7 +103,7 @@ impl From<TokenName> for String {
 }
 
 /// What is known of a token. Not the token.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Token {
     /// Never given twice.
     pub id: u32,

@@ -1,6 +1,7 @@
 //! A version on trial, beside those that it may replace: how often each fails.
 
 use crate::registry::Percent;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,7 +34,7 @@ impl Tally {
 }
 
 /// How many of so many invocations failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Rate {
     /// Answered by the host in place of the function, or by the function with a
     /// status of 500 or above.

@@ -5,6 +5,7 @@
 
 use crate::names::{FunctionName, VersionId};
 use crate::telemetry::RequestId;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +19,7 @@ const RING_LINES: usize = 1_000;
 const FOLLOW_LAG: usize = 4_096;
 
 /// Where a line came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// The guest's standard output.
@@ -30,7 +31,7 @@ pub enum Source {
 }
 
 /// One line of a function's log.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct LogLine {
     /// Milliseconds since the Unix epoch.
     pub time_ms: u64,
