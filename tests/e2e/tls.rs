@@ -168,3 +168,25 @@ async fn a_self_signed_certificate_takes_one_flag() {
         .expect_err("another's");
     assert!(refused.to_string().contains("certificate"), "{refused}");
 }
+
+/// An admin listener behind a proxy that speaks HTTPS: the system decides whom
+/// to trust. (The public listener stands in for it, and knows no such path.)
+#[tokio::test]
+async fn the_command_line_reaches_an_admin_address_over_https() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    write_certificate(folder.path());
+    let host = start(folder.path()).await;
+    let url = format!("https://localhost:{}", host.listen.port());
+    let mut ls = crate::harness::dunlin();
+    ls.args(["ls", "--host", &url, "--token", "t"]);
+    let refused = crate::harness::run(&mut ls).await;
+    assert_eq!(refused.code(), 4, "{refused:#?}");
+    assert!(refused.stderr.contains("certificate"), "{refused:#?}");
+    let trusting = ls.env("SSL_CERT_FILE", folder.path().join("cert.pem"));
+    let reached = crate::harness::run(trusting).await;
+    assert_eq!(reached.code(), 5, "{reached:#?}");
+    assert!(
+        reached.stderr.contains("no function answers"),
+        "{reached:#?}"
+    );
+}

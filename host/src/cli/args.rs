@@ -435,6 +435,10 @@ impl HostUrl {
         host == "localhost" || address.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
     }
 
+    pub(crate) fn is_https(&self) -> bool {
+        self.0.starts_with("https:")
+    }
+
     /// The URL of `path`, which starts with a slash.
     pub(crate) fn at(&self, path: &str) -> String {
         format!("{}{path}", self.0)

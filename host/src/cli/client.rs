@@ -26,10 +26,16 @@ pub(super) struct Admin<'a> {
 
 impl<'a> Admin<'a> {
     pub(super) fn new(args: &'a ClientArgs) -> anyhow::Result<Self> {
-        let client = Client::builder()
+        // Fails only if there is one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut client = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
-            .no_proxy()
-            .build()?;
+            .no_proxy();
+        if !args.host.is_https() {
+            // Else the system's certificates are read, for nothing.
+            client = client.tls_certs_only([]);
+        }
+        let client = client.build()?;
         let token = match &args.token {
             Some(token) => Some(token.clone()),
             // A token of this machine is no other machine's business.
