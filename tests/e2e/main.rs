@@ -17,6 +17,7 @@ mod failures;
 mod invoke;
 mod isolation;
 mod lanes;
+mod loading;
 mod messages;
 mod metrics;
 mod new;

@@ -8,12 +8,9 @@ use crate::registry::{
     RegistryError, Secrets, Split, VarName, Version, now_ms,
 };
 use crate::routing::{InService, MountConflict, Ready, RouteConflict, Table};
-use crate::runtime::{
-    self, CompileError, Engine, Failure, InspectError, Instances, compile_in_child,
-};
+use crate::runtime::{self, Code, CodeError, Engine, Failure, InspectError, Instances};
 use crate::scheduling::Lanes;
 use crate::telemetry::Logs;
-use std::path::PathBuf;
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -28,7 +25,7 @@ pub enum DeployError {
     Invalid(#[from] InvalidComponent),
     /// It does not compile.
     #[error(transparent)]
-    Compile(#[from] CompileError),
+    Code(#[from] CodeError),
     /// It could not serve.
     #[error(transparent)]
     Inspect(#[from] InspectError),
@@ -223,15 +220,10 @@ impl Deployer {
 
         let change = self.change(&manifest, rollout)?;
         let secrets = self.secrets(&manifest).await?;
-        let source = self.component(&component).await?;
+        self.validate(&component).await?;
         steps.done("validate");
 
-        let compiled = self
-            .registry
-            .compiled(&component, &self.engine.fingerprint());
-        if !compiled.exists() {
-            compile_in_child(&self.engine, source, compiled.clone()).await?;
-        }
+        let code = Code::of(&component, &self.engine, &self.registry).await?;
         steps.done("compile");
 
         let registry = self.registry.clone();
@@ -245,7 +237,7 @@ impl Deployer {
             manifest,
             created_at_ms: now_ms(),
         };
-        let version = Arc::new(self.describe(candidate, compiled, secrets).await?);
+        let version = Arc::new(self.describe(candidate, code, secrets).await?);
         steps.done("describe");
 
         let ready = Ready::new(version.clone())?;
@@ -288,15 +280,15 @@ impl Deployer {
         })
     }
 
-    /// Where the component lies, if it is one.
-    async fn component(&self, digest: &Digest) -> Result<PathBuf, DeployError> {
+    /// Whether the host has the component, and it is one.
+    async fn validate(&self, digest: &Digest) -> Result<(), DeployError> {
         let (registry, digest) = (self.registry.clone(), digest.clone());
         on_disk(move || {
             let path = registry
                 .component(&digest)
                 .ok_or(DeployError::UnknownComponent(digest))?;
             match registry.preamble(&path)? {
-                [0, b'a', b's', b'm', 0x0d, 0, 1, 0] => Ok(path),
+                [0, b'a', b's', b'm', 0x0d, 0, 1, 0] => Ok(()),
                 [0, b'a', b's', b'm', 1, 0, 0, 0] => Err(InvalidComponent::Module.into()),
                 _ => Err(InvalidComponent::NotWasm.into()),
             }
@@ -309,13 +301,12 @@ impl Deployer {
     async fn describe(
         &self,
         candidate: Version,
-        compiled: PathBuf,
+        code: Code,
         secrets: Secrets,
     ) -> Result<Version, InspectError> {
         let engine = self.engine.clone();
         let described = self.lanes.blocking().spawn(async move {
-            let description =
-                runtime::inspect(&engine, &compiled, candidate.clone(), secrets).await?;
+            let description = runtime::inspect(&engine, &code, candidate.clone(), secrets).await?;
             Ok(Version {
                 description,
                 ..candidate

@@ -4,6 +4,7 @@ use super::answers::documented;
 use super::api::Shared;
 use super::host_info::HostInfo;
 use crate::routing::{Deployed, RouteId, Table};
+use crate::runtime::Instances;
 use crate::scheduling::Lanes;
 use crate::telemetry::{Metrics, Now, RouteNow};
 use aide::OperationOutput;
@@ -23,6 +24,8 @@ pub struct Observed {
     pub metrics: Arc<Metrics>,
     /// Who runs and who waits.
     pub lanes: Arc<Lanes>,
+    /// What is in memory.
+    pub instances: Arc<Instances>,
 }
 
 pub(super) async fn metrics(State(config): Shared) -> OpenMetrics {
@@ -52,6 +55,7 @@ impl Observed {
     fn now(&self, routes: &Table, host: &HostInfo) -> Now {
         let mut now = Now {
             instances: host.engine.instances(),
+            loaded: self.instances.loaded(),
             waiting: self.lanes.turns().waiting(),
             connections: self.lanes.connections(),
             ..Now::default()

@@ -27,7 +27,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
-/// How often instances that nobody uses are looked for.
+/// How often instances and versions that nobody uses are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Longest wait for the last answers, to those whose invocations were ended.
@@ -111,7 +111,12 @@ impl Host {
         let tls = tls_source(args).map(Tls::load).transpose()?.map(Arc::new);
         let metrics = Arc::new(Metrics::default());
         let routes = Arc::new(Table::new(metrics.clone()));
-        let instances = Arc::new(Instances::new(engine.clone(), registry.clone(), &lanes));
+        let instances = Arc::new(Instances::new(
+            engine.clone(),
+            registry.clone(),
+            &lanes,
+            config.unload_after,
+        ));
         let deployer = Arc::new(Deployer::new(
             engine.clone(),
             registry.clone(),
@@ -139,6 +144,7 @@ impl Host {
             metrics.clone(),
         ));
         let ready = Arc::new(AtomicBool::new(true));
+        let sweep_interval = SWEEP_INTERVAL.min(config.unload_after);
         let bound = Bound {
             scheme: if tls.is_some() { "https" } else { "http" },
             listen: listener.local_addr()?,
@@ -164,6 +170,7 @@ impl Host {
             observed: Observed {
                 metrics,
                 lanes: lanes.clone(),
+                instances: instances.clone(),
             },
             failures: FailedAttempts::default(),
         });
@@ -179,7 +186,7 @@ impl Host {
             ready,
             admin: tokio::spawn(async move { axum::serve(admin_socket, router).await }),
             sweeping: tokio::spawn(async move {
-                let mut interval = tokio::time::interval(SWEEP_INTERVAL);
+                let mut interval = tokio::time::interval(sweep_interval);
                 loop {
                     interval.tick().await;
                     instances.sweep();

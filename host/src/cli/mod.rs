@@ -28,6 +28,7 @@ mod watch;
 use self::args::{Cli, Command};
 use self::exit::Exit;
 use self::output::Output;
+use crate::registry::Digest;
 use crate::runtime::{self, Backtraces};
 use clap::Parser as _;
 use std::ffi::OsString;
@@ -37,11 +38,13 @@ use std::process::ExitCode;
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    if let [_, subcommand, component, compiled, backtraces] = arguments.as_slice()
+    if let [_, subcommand, component, digest, compiled, backtraces] = arguments.as_slice()
         && subcommand == runtime::COMPILE_SUBCOMMAND
+        && let Some(Ok(digest)) = digest.to_str().map(str::parse)
         && let Some(backtraces) = backtraces.to_str().and_then(Backtraces::parse)
     {
-        return compile(Path::new(component), Path::new(compiled), backtraces);
+        let (component, compiled) = (Path::new(component), Path::new(compiled));
+        return compile(component, &digest, compiled, backtraces);
     }
 
     let Cli { command, global } = Cli::parse();
@@ -87,17 +90,14 @@ async fn run(command: Command, output: &Output) -> anyhow::Result<()> {
 }
 
 /// The host's own child: compiles one component and ends.
-fn compile(component: &Path, compiled: &Path, backtraces: Backtraces) -> ExitCode {
-    let compiled = runtime::limit_this_process()
-        .map_err(Into::into)
-        .and_then(|()| runtime::compile_to(component, compiled, backtraces));
-    match compiled {
+fn compile(component: &Path, digest: &Digest, compiled: &Path, backtraces: Backtraces) -> ExitCode {
+    match runtime::compile_as_child(component, digest, compiled, backtraces) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+        Err((code, message)) => {
             use std::io::Write as _;
             // The parent reads it; if it is gone, nobody is left to tell.
-            let _ = writeln!(std::io::stderr(), "{error:#}");
-            ExitCode::FAILURE
+            let _ = writeln!(std::io::stderr(), "{message}");
+            code.into()
         }
     }
 }

@@ -255,7 +255,7 @@ impl Gateway {
         deadline: Instant,
     ) -> Result<Response<Answer>, GatewayError> {
         let permit = self.lanes.admit(route, deadline).await?; // when, and on which lane
-        let instance = self.instances.take(route, permit).await?;
+        let instance = self.instances.take(route, permit, deadline).await?;
         let Inbound { head, body, .. } = inbound;
         let invocation = invocation.clone();
         Ok(instance.call(head, body, invocation, deadline).await?) // guest code, limited

@@ -8,6 +8,7 @@ mod egress_entry;
 mod egress_policy;
 mod files;
 mod history;
+mod leftovers;
 mod limits;
 mod manifest;
 mod manifest_schema;

@@ -164,6 +164,7 @@ impl Engine {
         self.wasmtime
             .precompile_compatibility_hash()
             .hash(&mut hasher);
+        super::code::SEAL.hash(&mut hasher);
         format!("{}-{:016x}", env!("CARGO_PKG_VERSION"), hasher.finish())
     }
 }

@@ -2,14 +2,13 @@
 //! itself.
 
 use super::backtrace::Trap;
-use super::compile;
+use super::code::Code;
 use super::engine::Engine;
 use super::loaded::{Guest, Loaded};
 use super::state::State;
 use super::status::Status;
 use crate::registry::{Description, DescriptionError, Interface, Lane, Secrets, Version};
 use std::future::poll_fn;
-use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +21,6 @@ const MAX_TIME: Duration = Duration::from_secs(10);
 /// Why a component can't be deployed.
 #[derive(Debug, Error)]
 pub enum InspectError {
-    /// The machine code can't be used.
-    #[error("the compiled component cannot be loaded: {0}")]
-    Load(String),
     /// It answers no HTTP.
     #[error(
         "the component exports no handler that this host knows (dunlin:function/handler@0.1, \
@@ -54,15 +50,13 @@ pub enum InspectError {
 /// When the component could not serve.
 pub async fn inspect(
     engine: &Arc<Engine>,
-    compiled: &Path,
+    code: &Code,
     mut candidate: Version,
     secrets: Secrets,
 ) -> Result<Description, InspectError> {
-    let component = compile::load(engine, compiled)
-        .map_err(|error| InspectError::Load(format!("{error:#}")))?;
-    let interface = interface(engine, &component).ok_or(InspectError::NoHandler)?;
+    let interface = interface(engine, &code.0).ok_or(InspectError::NoHandler)?;
     candidate.description = Description::of_standard(interface);
-    let loaded = Loaded::new(engine, Arc::new(candidate), secrets, compiled)
+    let loaded = Loaded::new(engine, Arc::new(candidate), secrets, code)
         .map_err(|error| InspectError::Link(format!("{error:#}")))?;
     let status = Arc::new(Status::new(Lane::Blocking));
     let mut start = pin!(async {

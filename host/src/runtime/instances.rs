@@ -3,30 +3,29 @@
 
 use super::advice;
 use super::answer::Answer;
-use super::call::{Job, OnFree, Place, Reply};
+use super::call::{Job, Place, Reply};
+use super::code::Code;
 use super::driver::Blocking;
 use super::engine::Engine;
 use super::failure::{Failed, Failure};
-use super::instance::Handle;
 use super::loaded::Loaded;
+use super::pool::{Pool, Taken, lock};
 use super::status::Waiting;
 use crate::capabilities::Invocation;
 use crate::contract::{Body, Head};
 use crate::names::{FunctionName, VersionId};
 use crate::registry::{Isolation, Registry, Version};
 use crate::routing::Route;
-use crate::scheduling::{LanePermit, Lanes, Seat};
+use crate::scheduling::{LanePermit, Lanes};
 use arc_swap::ArcSwap;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared, join_all};
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::error::Error;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-
-/// Invocations that share an instance at most. More would save little memory
-/// and lose more with each trap.
-const MAX_SHARED: usize = 64;
 
 /// How often a request goes to another instance because its own ended before
 /// it began.
@@ -43,25 +42,25 @@ pub struct Instances {
     /// Where instances of the async lane go when they compute.
     blocking: Blocking,
     pools: ArcSwap<HashMap<VersionId, Arc<Pool>>>,
-    /// Serialises loading; requests for loaded versions never take it.
-    loading: tokio::sync::Mutex<()>,
+    /// The versions that are about to have a pool. Requests for loaded versions
+    /// never take the lock.
+    loading: Mutex<HashMap<VersionId, Loading>>,
+    unload_after: Duration,
 }
 
-/// The instances of one version.
-struct Pool {
-    engine: Arc<Engine>,
-    loaded: Arc<Loaded>,
-    blocking: Blocking,
-    /// Shared instances, by worker.
-    shared: Vec<Mutex<Vec<Arc<Handle>>>>,
-    /// Exclusive instances that are not in use, by worker; the blocking lane
-    /// has the last place. Last in, first out, so that few stay warm.
-    idle: Vec<Mutex<Vec<Arc<Handle>>>>,
-}
+/// A version that is being loaded, by a task of its own: whoever waits for it
+/// may go away, and the next one waits for the same.
+type Loading = Shared<BoxFuture<'static, Result<Arc<Pool>, Failure>>>;
 
 impl Instances {
-    /// No instances yet.
-    pub fn new(engine: Arc<Engine>, registry: Arc<Registry>, lanes: &Lanes) -> Self {
+    /// No instances yet. The code of a version that had no invocation for
+    /// `unload_after` leaves memory.
+    pub fn new(
+        engine: Arc<Engine>,
+        registry: Arc<Registry>,
+        lanes: &Lanes,
+        unload_after: Duration,
+    ) -> Self {
         Self {
             engine,
             registry,
@@ -71,7 +70,8 @@ impl Instances {
                 turns: lanes.turns().clone(),
             },
             pools: ArcSwap::default(),
-            loading: tokio::sync::Mutex::default(),
+            loading: Mutex::default(),
+            unload_after,
         }
     }
 
@@ -79,17 +79,23 @@ impl Instances {
     ///
     /// # Errors
     ///
-    /// When the version can't be loaded.
+    /// When the version can't be loaded, or not before the deadline.
     pub async fn take<'a>(
-        &self,
+        self: &Arc<Self>,
         route: &'a Route,
         permit: LanePermit,
+        deadline: Instant,
     ) -> Result<Instance<'a>, Failure> {
         let loaded = self.pools.load().get(&route.version().id).cloned();
         let pool = match loaded {
             Some(pool) => pool,
             // Boxed, so that the common case carries no room for it.
-            None => Box::pin(self.load(route.version().clone())).await?,
+            None => {
+                let loading = Box::pin(self.load(route.version().clone()));
+                tokio::time::timeout_at(deadline, loading)
+                    .await
+                    .unwrap_or(Err(Failure::Deadline))?
+            }
         };
         Ok(Instance {
             taken: pool.take(route, permit.seat()),
@@ -104,51 +110,71 @@ impl Instances {
     /// # Errors
     ///
     /// When it can't be loaded.
-    pub async fn preload(&self, version: Arc<Version>) -> Result<(), Failure> {
+    pub async fn preload(self: &Arc<Self>, version: Arc<Version>) -> Result<(), Failure> {
         self.load(version).await.map(drop)
     }
 
-    async fn load(&self, version: Arc<Version>) -> Result<Arc<Pool>, Failure> {
-        let _loading = self.loading.lock().await;
-        if let Some(pool) = self.pools.load().get(&version.id) {
-            return Ok(pool.clone());
-        }
+    /// How many versions are loaded.
+    pub fn loaded(&self) -> usize {
+        self.pools.load().len()
+    }
+
+    async fn load(self: &Arc<Self>, version: Arc<Version>) -> Result<Arc<Pool>, Failure> {
+        let loading = {
+            let mut loading = lock(&self.loading);
+            if let Some(pool) = self.pools.load().get(&version.id) {
+                return Ok(pool.clone());
+            }
+            loading
+                .entry(version.id.clone())
+                .or_insert_with(|| self.start_loading(version))
+                .clone()
+        };
+        loading.await
+    }
+
+    fn start_loading(self: &Arc<Self>, version: Arc<Version>) -> Loading {
+        let instances = self.clone();
+        let task = tokio::spawn(async move {
+            let listed = Listed {
+                instances: &instances,
+                id: &version.id,
+            };
+            let pool = Arc::new(instances.load_now(version.clone()).await?);
+            listed.instances.pools.rcu(|pools| {
+                let mut next = HashMap::clone(pools);
+                next.insert(version.id.clone(), pool.clone());
+                next
+            });
+            Ok(pool)
+        });
+        let outcome = task.map(|outcome| match outcome {
+            Ok(outcome) => outcome,
+            // The lane ends, and the task with it.
+            Err(error) if error.is_cancelled() => Err(Failure::Draining),
+            Err(error) => Err(Failure::Load(error.to_string().into())),
+        });
+        outcome.boxed().shared()
+    }
+
+    async fn load_now(&self, version: Arc<Version>) -> Result<Pool, Failure> {
+        let failure = |error: &dyn Error| Failure::Load(error.to_string().into());
+        let code = Code::of(&version.component, &self.engine, &self.registry)
+            .await
+            .map_err(|error| failure(&error))?;
         let engine = self.engine.clone();
-        let compiled = self
-            .registry
-            .compiled(&version.component, &engine.fingerprint());
-        if !compiled.exists() {
-            let component = self.registry.component(&version.component).ok_or_else(|| {
-                Failure::Load("its component is missing from the data directory".into())
-            })?;
-            super::compile_in_child(&engine, component, compiled.clone())
-                .await
-                .map_err(|error| Failure::Load(error.to_string().into()))?;
-        }
-        let id = version.id.clone();
         let registry = self.registry.clone();
         let loading = tokio::task::spawn_blocking(move || {
             let secrets =
                 registry.open_secrets(version.id.function(), &version.manifest.secrets)?;
-            Loaded::new(&engine, version, secrets, &compiled)
+            Loaded::new(&engine, version, secrets, &code)
         });
         let loaded = loading
             .await
-            .map_err(|error| Failure::Load(error.to_string().into()))?
+            .map_err(|error| failure(&error))?
             .map_err(|error| Failure::Load(format!("{error:#}").into()))?;
-        let pool = Arc::new(Pool {
-            engine: self.engine.clone(),
-            loaded: Arc::new(loaded),
-            blocking: self.blocking.clone(),
-            shared: (0..self.workers).map(|_| Mutex::default()).collect(),
-            idle: (0..=self.workers).map(|_| Mutex::default()).collect(),
-        });
-        self.pools.rcu(|pools| {
-            let mut next = HashMap::clone(pools);
-            next.insert(id.clone(), pool.clone());
-            next
-        });
-        Ok(pool)
+        let (engine, blocking) = (self.engine.clone(), self.blocking.clone());
+        Ok(Pool::new(engine, loaded, blocking, self.workers))
     }
 
     /// Lets go of a version that gets no more traffic: its idle instances end
@@ -165,7 +191,12 @@ impl Instances {
     /// has changed: its next request starts anew, the others finish.
     pub async fn renew(&self, function: &FunctionName) {
         // A version that is being loaded right now may have seen the old state.
-        let _loading = self.loading.lock().await;
+        let loading: Vec<_> = lock(&self.loading)
+            .iter()
+            .filter(|(id, _)| id.function() == function)
+            .map(|(_, loading)| loading.clone())
+            .collect();
+        join_all(loading).await;
         self.pools.rcu(|pools| {
             let mut next = HashMap::clone(pools);
             next.retain(|id, _| id.function() != function);
@@ -173,103 +204,42 @@ impl Instances {
         });
     }
 
-    /// Drops instances that nobody has used for a while; call it now and then.
+    /// Drops instances that nobody has used for a while, and the code of
+    /// versions; call it now and then. A request that has found its pool keeps
+    /// it; the next one loads the version again.
     pub fn sweep(&self) {
-        for pool in self.pools.load().values() {
-            for place in pool.idle.iter().chain(&pool.shared) {
-                lock(place).retain(|handle| {
-                    let used = handle.status.busy.load(Ordering::Acquire) > 0
-                        || lock(&handle.idle_since).elapsed() < MAX_IDLE;
-                    used && !handle.status.is_retired()
-                });
-            }
+        let max_idle = MAX_IDLE.min(self.unload_after);
+        let pools = self.pools.load_full();
+        let unused: Vec<_> = pools
+            .values()
+            .filter(|pool| pool.sweep(max_idle) >= self.unload_after)
+            .collect();
+        if unused.is_empty() {
+            return;
         }
-    }
-}
-
-impl Pool {
-    /// An instance for one more invocation.
-    fn take(self: &Arc<Self>, route: &Route, seat: &Seat) -> Taken {
-        let taken = match route.isolation() {
-            Isolation::Shared => Taken {
-                handle: self.shared(route, seat),
-                on_free: None,
-            },
-            Isolation::Serial | Isolation::Fresh => self.exclusive(route, seat),
-        };
-        taken.handle.status.busy.fetch_add(1, Ordering::AcqRel);
-        taken
-    }
-
-    /// An instance that is waiting and has room for one more, or a new one.
-    fn shared(&self, route: &Route, seat: &Seat) -> Arc<Handle> {
-        let Seat::Async { worker, .. } = seat else {
-            unreachable!("a route of the blocking lane is never shared");
-        };
-        let mut instances = lock(&self.shared[*worker]);
-        instances.retain(|handle| !handle.status.is_retired());
-        // The fullest first, so that the others can become idle.
-        let free = instances.iter().find(|handle| {
-            !handle.status.pace.is_computing()
-                && handle.status.busy.load(Ordering::Relaxed) < MAX_SHARED
+        self.pools.rcu(|pools| {
+            let mut next = HashMap::clone(pools);
+            next.retain(|_, pool| !unused.iter().any(|unused| Arc::ptr_eq(unused, pool)));
+            next
         });
-        if let Some(handle) = free {
-            return handle.clone();
-        }
-        let handle = self.start(route, seat);
-        instances.push(handle.clone());
-        handle
-    }
-
-    /// An idle instance or a new one, and what to do when it is free again.
-    fn exclusive(self: &Arc<Self>, route: &Route, seat: &Seat) -> Taken {
-        if route.isolation() == Isolation::Fresh {
-            return Taken {
-                handle: self.start(route, seat),
-                on_free: None,
-            };
-        }
-        let place = match seat {
-            Seat::Async { worker, .. } => *worker,
-            Seat::Blocking { .. } => self.idle.len() - 1,
-        };
-        let idle = {
-            let mut idle = lock(&self.idle[place]);
-            std::iter::from_fn(|| idle.pop()).find(|handle| !handle.status.is_retired())
-        };
-        let handle = idle.unwrap_or_else(|| self.start(route, seat));
-        // Weak: a version that was retired meanwhile keeps no idle instance.
-        let pool = Arc::downgrade(self);
-        let again = handle.clone();
-        let put_aside = move || {
-            if let Some(pool) = pool.upgrade()
-                && !again.status.is_retired()
-            {
-                *lock(&again.idle_since) = std::time::Instant::now();
-                lock(&pool.idle[place]).push(again);
-            }
-        };
-        Taken {
-            handle,
-            on_free: Some(Box::new(put_aside)),
-        }
-    }
-
-    fn start(&self, route: &Route, seat: &Seat) -> Arc<Handle> {
-        Arc::new(Handle::start(
-            &self.engine,
-            &self.loaded,
-            route,
-            seat,
-            &self.blocking,
-        ))
+        tracing::debug!(
+            target: "dunlin",
+            "{} versions had no invocation for a while: their code leaves memory",
+            unused.len()
+        );
     }
 }
 
-/// A place in an instance.
-struct Taken {
-    handle: Arc<Handle>,
-    on_free: Option<OnFree>,
+/// A version among those that are being loaded, until this is dropped.
+struct Listed<'a> {
+    instances: &'a Instances,
+    id: &'a VersionId,
+}
+
+impl Drop for Listed<'_> {
+    fn drop(&mut self) {
+        lock(&self.instances.loading).remove(self.id);
+    }
 }
 
 /// What lets an invocation run.
@@ -391,9 +361,4 @@ impl Instance<'_> {
             }
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // No code that can panic runs under these locks.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,12 +1,11 @@
 //! A version, ready to be instantiated.
 
-use super::compile;
+use super::code::Code;
 use super::engine::Engine;
 use super::state::State;
 use crate::capabilities::Grants;
 use crate::contract::{Function, FunctionPre};
 use crate::registry::{Interface, Secrets, Version};
-use std::path::Path;
 use std::sync::Arc;
 use wasmtime::Store;
 use wasmtime::component::Component;
@@ -21,15 +20,14 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
-    /// Maps a version's machine code and links it.
+    /// Links a version's machine code.
     pub(super) fn new(
         engine: &Engine,
         version: Arc<Version>,
         secrets: Secrets,
-        compiled: &Path,
+        code: &Code,
     ) -> wasmtime::Result<Self> {
-        let component = compile::load(engine, compiled)?;
-        let exports = Exports::link(engine, &component, version.description.interface)?;
+        let exports = Exports::link(engine, &code.0, version.description.interface)?;
         let manifest = &version.manifest;
         let vars = manifest
             .vars

@@ -9,6 +9,7 @@ mod advice;
 mod answer;
 mod backtrace;
 mod call;
+mod code;
 mod compile;
 mod driver;
 mod engine;
@@ -20,14 +21,14 @@ mod limits;
 mod loaded;
 mod mailbox;
 mod pace;
+mod pool;
 mod state;
 mod status;
 
 pub use self::answer::Answer;
 pub use self::backtrace::{Backtraces, Frame, Origin, Trap};
-pub use self::compile::{
-    COMPILE_SUBCOMMAND, CompileError, compile_in_child, compile_to, limit_this_process,
-};
+pub use self::code::{Code, CodeError};
+pub use self::compile::{COMPILE_SUBCOMMAND, CompileError, compile_as_child};
 pub use self::engine::{Engine, EngineConfig};
 pub use self::failure::{Failed, Failure};
 pub use self::inspect::{InspectError, inspect};

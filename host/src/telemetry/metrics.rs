@@ -75,6 +75,7 @@ pub struct Metrics {
     learned: Family<OfRoute, Gauge<f64, AtomicU64>>,
     quarantined: Family<OfRoute, Gauge>,
     instances: Gauge,
+    loaded: Gauge,
     waiting: Gauge,
     connections: Gauge,
 }
@@ -93,6 +94,7 @@ impl Default for Metrics {
             learned: Family::default(),
             quarantined: Family::default(),
             instances: Gauge::default(),
+            loaded: Gauge::default(),
             waiting: Gauge::default(),
             connections: Gauge::default(),
         };
@@ -149,6 +151,11 @@ impl Metrics {
         );
         all.register("instances", "Instances that live", self.instances.clone());
         all.register(
+            "loaded_versions",
+            "Versions whose code is in memory",
+            self.loaded.clone(),
+        );
+        all.register(
             "waiting",
             "Invocations that wait for a start on the blocking lane",
             self.waiting.clone(),
@@ -196,6 +203,7 @@ impl Metrics {
     /// All that was counted, with what is true `now`, as Prometheus reads it.
     pub fn render(&self, now: &Now) -> String {
         self.instances.set(gauge(now.instances));
+        self.loaded.set(gauge(now.loaded));
         self.waiting.set(gauge(now.waiting));
         self.connections.set(gauge(now.connections));
         self.running.clear();
@@ -235,6 +243,8 @@ fn gauge(count: usize) -> i64 {
 pub struct Now {
     /// Instances that live.
     pub instances: usize,
+    /// Versions whose code is in memory.
+    pub loaded: usize,
     /// Invocations that wait for a start on the blocking lane.
     pub waiting: usize,
     /// Connections of the public listener.
@@ -308,6 +318,7 @@ mod tests {
         };
         let now = Now {
             instances: 3,
+            loaded: 2,
             routes: vec![route(true)],
             ..Now::default()
         };
@@ -318,6 +329,7 @@ mod tests {
             "dunlin_invocation_seconds_count{function=\"shop\"} 1",
             "dunlin_cpu_seconds_total{function=\"shop\"} 0.015",
             "dunlin_instances 3",
+            "dunlin_loaded_versions 2",
             "dunlin_quarantined_route{function=\"shop\",method=\"GET\",path=\"/{id}\"} 1",
         ] {
             assert!(text.lines().any(|it| it == line), "{line} in\n{text}");

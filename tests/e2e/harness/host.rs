@@ -306,6 +306,26 @@ impl Host {
         .await;
     }
 
+    /// The processes that the host has started and that still run.
+    pub(crate) fn children(&self) -> Vec<Pid> {
+        let host = self.pid.as_raw_nonzero().to_string();
+        let is_child = |stat: &str| {
+            // The name in parentheses may hold anything: count from behind it.
+            let (_, after) = stat.rsplit_once(") ")?;
+            let mut fields = after.split(' ');
+            (fields.next() != Some("Z") && fields.next() == Some(&host)).then_some(())
+        };
+        let processes = fs::read_dir("/proc").expect("Linux has it").flatten();
+        processes
+            .filter_map(|process| {
+                let pid = Pid::from_raw(process.file_name().to_str()?.parse().ok()?)?;
+                // It may end meanwhile.
+                is_child(&fs::read_to_string(process.path().join("stat")).ok()?)?;
+                Some(pid)
+            })
+            .collect()
+    }
+
     fn proc_file(&self, name: &str) -> String {
         let path: PathBuf = format!("/proc/{}/{name}", self.pid.as_raw_nonzero()).into();
         fs::read_to_string(path).expect("the host runs")

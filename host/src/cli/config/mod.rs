@@ -41,6 +41,9 @@ const DRAIN_TIMEOUT: TimeLimit = TimeLimit::seconds(30);
 /// Versions that are kept of each function, beside those that are needed.
 const KEPT_VERSIONS: u32 = 10;
 
+/// How long a version's code stays in memory after its last invocation.
+const UNLOAD_AFTER: TimeLimit = TimeLimit::seconds(300);
+
 /// What a host runs with.
 #[derive(Debug)]
 pub(super) struct HostConfig {
@@ -53,6 +56,8 @@ pub(super) struct HostConfig {
     pub(super) drain_timeout: Duration,
     /// Versions that are kept of each function.
     pub(super) kept_versions: usize,
+    /// How long a version's code stays in memory after its last invocation.
+    pub(super) unload_after: Duration,
     /// All of the above as people write it, each with where it comes from.
     pub(super) settings: Vec<Setting>,
 }
@@ -106,6 +111,14 @@ impl HostConfig {
                 max_connections: max_outgoing,
                 ..EgressConfig::default()
             },
+            unload_after: set
+                .time(
+                    "host.unload_after",
+                    None,
+                    file.host.unload_after,
+                    UNLOAD_AFTER,
+                )?
+                .as_duration(),
             engine: instances,
             maxima,
             settings: set.made(),
@@ -171,6 +184,7 @@ struct HostSection {
     drain_timeout: Option<TimeLimit>,
     kept_versions: Option<NonZeroU32>,
     max_outgoing_connections: Option<NonZeroU32>,
+    unload_after: Option<TimeLimit>,
 }
 
 impl HostSection {

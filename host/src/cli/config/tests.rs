@@ -40,6 +40,7 @@ fn an_empty_file_changes_nothing() {
     assert_eq!(config.engine, EngineConfig::default());
     assert_eq!(config.maxima, Limits::maxima());
     assert_eq!(config.drain_timeout, Duration::from_secs(30));
+    assert_eq!(config.unload_after, Duration::from_secs(300));
     let timeouts = GatewayConfig::default();
     assert_eq!(config.gateway.header_timeout, timeouts.header_timeout);
     assert_eq!(config.gateway.idle_timeout, timeouts.idle_timeout);
@@ -61,7 +62,7 @@ fn every_key_is_read_and_flags_win() {
                 log_output = \"2KiB\"\n\
                 [host]\nworkers = 3\nblocking_threads = 4\ninstances = 50\n\
                 max_invocations = 20\nmax_exclusive = 10\nmax_waiting = 0\n\
-                max_wait = \"50ms\"\ndrain_timeout = \"1m\"\n\
+                max_wait = \"50ms\"\ndrain_timeout = \"1m\"\nunload_after = \"2m\"\n\
                 [gateway]\nmax_connections = 100\nheader_timeout = \"1s\"\n\
                 idle_timeout = \"2s\"\nwrite_timeout = \"3s\"\n";
     let config = decide("--workers 2 --drain-timeout 5s", text).unwrap();
@@ -87,6 +88,7 @@ fn every_key_is_read_and_flags_win() {
     assert_eq!(config.engine.max_instances, 50);
     assert_eq!(config.engine.max_memory, 2 << 30);
     assert_eq!(config.drain_timeout, Duration::from_secs(5));
+    assert_eq!(config.unload_after, Duration::from_secs(120));
     assert_eq!(config.gateway.max_connections, 100);
     assert_eq!(config.gateway.header_timeout, Duration::from_secs(1));
     assert_eq!(config.gateway.idle_timeout, Duration::from_secs(2));
