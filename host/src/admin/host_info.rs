@@ -208,7 +208,7 @@ fn data_directory(registry: &Registry, engine: &str) -> Check {
     );
     if usage.stale > 0 {
         seen.push_str(&format!(
-            "; {} MiB in `compiled` are not of this engine ({engine}) and can be deleted",
+            "; {} MiB in `compiled` are of the engine before this one ({engine}), for going back to it",
             mib(usage.stale)
         ));
     }

@@ -108,6 +108,7 @@ impl Host {
             .map_err(anyhow::Error::from)
             .context("the WebAssembly engine does not start on this machine")?;
         let engine = Arc::new(engine);
+        clean_up(&registry, &engine).await?;
         let tls = tls_source(args).map(Tls::load).transpose()?.map(Arc::new);
         let metrics = Arc::new(Metrics::default());
         let routes = Arc::new(Table::new(metrics.clone()));
@@ -250,6 +251,22 @@ impl Host {
         self.sweeping.abort();
         self.watching.abort();
     }
+}
+
+/// Removes what earlier hosts left behind. A host that can't do that can
+/// still serve.
+async fn clean_up(registry: &Arc<Registry>, engine: &Engine) -> anyhow::Result<()> {
+    let (registry, engine) = (registry.clone(), engine.fingerprint());
+    match tokio::task::spawn_blocking(move || registry.remove_leftovers(&engine)).await? {
+        Ok(removed) if removed.is_nothing() => {}
+        Ok(removed) => tracing::info!(target: "dunlin", "{removed}"),
+        Err(error) => tracing::warn!(
+            target: "dunlin",
+            error = &error as &dyn std::error::Error,
+            "what earlier hosts left behind could not be removed"
+        ),
+    }
+    Ok(())
 }
 
 /// The signals that stop a host.

@@ -132,9 +132,19 @@ impl Layout {
         self.components().join(format!("{digest}.wasm"))
     }
 
+    /// The folder of all machine code.
+    pub(super) fn all_compiled(&self) -> PathBuf {
+        self.root.join("compiled")
+    }
+
     /// The folder of what `engine` compiled.
     pub(super) fn compiled_by(&self, engine: &str) -> PathBuf {
-        self.root.join("compiled").join(engine)
+        self.all_compiled().join(engine)
+    }
+
+    /// The engines that ran here, the last one last, one a line.
+    pub(super) fn engines(&self) -> PathBuf {
+        self.all_compiled().join("engines")
     }
 
     pub(super) fn compiled(&self, digest: &Digest, engine: &str) -> PathBuf {
@@ -143,9 +153,10 @@ impl Layout {
 
     /// All files that stem from a component, for whatever engine.
     pub(super) fn files_of(&self, digest: &Digest) -> Vec<PathBuf> {
-        let engines = fs::read_dir(self.compiled_by("")).into_iter().flatten();
+        let engines = fs::read_dir(self.all_compiled()).into_iter().flatten();
         let compiled = engines
             .flatten()
+            .filter(|engine| engine.path().is_dir())
             .map(|engine| engine.path().join(format!("{digest}.cwasm")));
         std::iter::once(self.component(digest))
             .chain(compiled)

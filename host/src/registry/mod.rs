@@ -35,6 +35,7 @@ pub use self::egress_entry::{EgressEntry, EgressEntryError};
 pub use self::egress_policy::{Destination, EgressPolicy, Host, Scheme};
 pub use self::files::Digest;
 pub use self::history::{InForce, now_ms};
+pub use self::leftovers::Removed;
 pub use self::limits::{LimitInForce, Limits};
 pub use self::manifest::{EgressSection, Isolation, Manifest, OnDisconnect};
 pub use self::manifest_schema::manifest_schema;

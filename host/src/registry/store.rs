@@ -27,6 +27,7 @@ pub struct Registry {
     maxima: Limits,
     /// What secrets are sealed with; none: what is in the file `secret.key`.
     pub(super) secret_key: Option<SecretKey>,
+    is_new: bool,
     /// Held for as long as the registry lives; the system frees it even after
     /// a crash.
     _lock: File,
@@ -54,6 +55,7 @@ impl Registry {
                 return Err(io_error("lock", &lock_path)(source));
             }
         }
+        let is_new = !layout.database().exists();
         let mut database = Connection::open(layout.database())?;
         database.pragma_update(None, "journal_mode", "WAL")?;
         database.pragma_update(None, "synchronous", "FULL")?;
@@ -64,6 +66,7 @@ impl Registry {
             database: Mutex::new(database),
             maxima: Limits::maxima(),
             secret_key: None,
+            is_new,
             _lock: lock,
         })
     }
@@ -178,6 +181,11 @@ impl Registry {
     /// A folder on the same disk, for files on their way into the store.
     pub fn data_dir(&self) -> &Path {
         self.layout.root()
+    }
+
+    /// Whether there was no database before.
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new
     }
 
     pub(super) fn database(&self) -> std::sync::MutexGuard<'_, Connection> {

@@ -32,7 +32,7 @@ impl Registry {
         let layout = Layout::new(self.data_dir());
         let measure = |folder: &Path| files_in(folder).map_err(io_error("read", folder));
         let compiled = layout.compiled_by(engine);
-        let all = layout.compiled_by("");
+        let all = layout.all_compiled();
         let mut usage = Usage {
             components: measure(&layout.components())?,
             compiled: measure(&compiled)?,
@@ -40,7 +40,7 @@ impl Registry {
             free: free(self.data_dir()).map_err(io_error("examine", self.data_dir()))?,
         };
         for folder in entries(&all).map_err(io_error("read", &all))? {
-            if folder.path() != compiled {
+            if folder.path() != compiled && folder.path().is_dir() {
                 usage.stale += measure(&folder.path())?;
             }
         }
@@ -61,7 +61,7 @@ impl Registry {
 }
 
 /// What lies in a folder; nothing if it is not there.
-fn entries(folder: &Path) -> io::Result<Vec<fs::DirEntry>> {
+pub(super) fn entries(folder: &Path) -> io::Result<Vec<fs::DirEntry>> {
     match fs::read_dir(folder) {
         Ok(entries) => entries.collect(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
