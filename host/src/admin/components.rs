@@ -4,7 +4,7 @@ use super::answers::{Empty, IsThere, Stored};
 use super::api::{Shared, on_disk};
 use super::error::AdminError;
 use super::extract::{InPath, Upload};
-use crate::registry::Digest;
+use crate::registry::{Digest, RegistryError, io_error};
 use axum::extract::State;
 use futures::StreamExt as _;
 use sha2::{Digest as _, Sha256};
@@ -41,9 +41,9 @@ pub(super) async fn upload(
         }
         hash.update(&chunk);
         file = on_disk(move || {
-            file.write_all(&chunk).map(|()| file).map_err(|error| {
-                AdminError::BadRequest(format!("the component cannot be stored: {error}"))
-            })
+            let path = file.path().to_owned();
+            file.write_all(&chunk).map_err(io_error("write", &path))?;
+            Ok::<_, RegistryError>(file)
         })
         .await?;
     }

@@ -4,6 +4,7 @@ use super::answers::documented;
 use super::auth::Refusal;
 use super::deploy::DeployError;
 use crate::registry::{RegistryError, Scope, SecretError};
+use crate::runtime::{CodeError, CompileError};
 use aide::OperationOutput;
 use aide::generate::GenContext;
 use aide::openapi::{Operation, Response as Documented};
@@ -101,6 +102,16 @@ impl AdminError {
                 | DeployError::SecretNeeded(..)
                 | DeployError::NothingBefore(_),
             ) => StatusCode::CONFLICT,
+            Self::Deploy(DeployError::Registry(error)) | Self::Registry(error)
+                if error.is_full() =>
+            {
+                StatusCode::INSUFFICIENT_STORAGE
+            }
+            Self::Deploy(DeployError::Code(CodeError::Compile(error))) => match error {
+                CompileError::Disk(_) => StatusCode::INSUFFICIENT_STORAGE,
+                CompileError::Io(_) => StatusCode::INTERNAL_SERVER_ERROR,
+                _ => StatusCode::UNPROCESSABLE_ENTITY,
+            },
             Self::Deploy(DeployError::Registry(_) | DeployError::Load(_)) | Self::Registry(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }

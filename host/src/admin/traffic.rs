@@ -87,7 +87,15 @@ impl Deployer {
             deployer.logs.forget(&function);
             let registry = deployer.registry.clone();
             let any = !removed.is_empty();
-            on_disk(move || registry.forget_unused(&removed)).await?;
+            // It is gone already: what stays on the disk goes with the next start.
+            let forgotten = on_disk(move || registry.forget_unused(&removed)).await;
+            if let Err(error) = forgotten {
+                tracing::warn!(
+                    target: "dunlin",
+                    error = &error as &dyn std::error::Error,
+                    "the files of `{function}` were not removed"
+                );
+            }
             Ok(any)
         })
         .await

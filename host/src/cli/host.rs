@@ -79,6 +79,9 @@ impl Host {
         // it costs memory and nothing else.
         let _ = disable_transparent_huge_pages(true);
         let open_files = raise_open_file_limit();
+        // Where files may only be so large, a write that is refused is an error
+        // like any other, not the end of the process.
+        let _ = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
         let config = HostConfig::load(args, detail, open_files)?;
         // Both sockets next: a busy port is the likeliest mistake, and cheap.
         let listener = Listener::bind(args.listen)?;

@@ -128,6 +128,13 @@ impl Layout {
         self.root.join("components")
     }
 
+    /// Whether there is any.
+    pub(super) fn has_components(&self) -> bool {
+        let entries = fs::read_dir(self.components()).into_iter().flatten();
+        let is_component = |path: PathBuf| path.extension().is_some_and(|it| it == "wasm");
+        entries.flatten().any(|entry| is_component(entry.path()))
+    }
+
     pub(super) fn component(&self, digest: &Digest) -> PathBuf {
         self.components().join(format!("{digest}.wasm"))
     }
@@ -144,7 +151,7 @@ impl Layout {
 
     /// The engines that ran here, the last one last, one a line.
     pub(super) fn engines(&self) -> PathBuf {
-        self.all_compiled().join("engines")
+        self.root.join("engines")
     }
 
     pub(super) fn compiled(&self, digest: &Digest, engine: &str) -> PathBuf {
@@ -156,7 +163,6 @@ impl Layout {
         let engines = fs::read_dir(self.all_compiled()).into_iter().flatten();
         let compiled = engines
             .flatten()
-            .filter(|engine| engine.path().is_dir())
             .map(|engine| engine.path().join(format!("{digest}.cwasm")));
         std::iter::once(self.component(digest))
             .chain(compiled)

@@ -67,10 +67,9 @@ impl Registry {
     /// without a version, machine code without a component or of an engine
     /// before the last one. `engine` is the one that runs.
     ///
-    /// Only for the start: what is being uploaded looks just the same. The
-    /// start that makes the database removes nothing: it knows no version,
-    /// perhaps because the database was taken away. And nothing is removed from
-    /// `compiled` where that is a link: others may use the folder too.
+    /// Only for the start: what is being uploaded looks just the same. Nothing
+    /// is removed from `compiled` where that is a link: others may use the
+    /// folder too.
     ///
     /// # Errors
     ///
@@ -78,9 +77,6 @@ impl Registry {
     /// to then is gone.
     pub fn remove_leftovers(&self, engine: &str) -> Result<Removed, RegistryError> {
         let mut removed = Removed::default();
-        if self.is_new() {
-            return Ok(removed);
-        }
         let needed = self.components_of_versions()?;
         let layout = Layout::new(self.data_dir());
         let root = layout.root();
@@ -297,23 +293,29 @@ mod tests {
         assert!(again.remove_leftovers("now").unwrap().is_nothing());
     }
 
-    /// It may be there because an operator moved the old one away.
+    /// It may have been taken away, or cut off: then it knows nothing of what
+    /// is there, which would all look as if nobody needed it.
     #[test]
-    fn a_new_database_costs_no_component() {
+    fn a_lost_database_costs_no_component() {
         let folder = tempfile::tempdir().unwrap();
         let registry = Registry::open(folder.path()).unwrap();
         let component = deploy(&registry, "shop", b"one");
+        let component = registry.component(&component).unwrap();
         drop(registry);
-        for name in [
-            "registry.sqlite",
-            "registry.sqlite-wal",
-            "registry.sqlite-shm",
-        ] {
-            let _ = fs::remove_file(folder.path().join(name));
-        }
-        let registry = Registry::open(folder.path()).unwrap();
-        assert!(registry.remove_leftovers("now").unwrap().is_nothing());
-        assert!(registry.component(&component).is_some());
+        let file = folder.path().join("registry.sqlite");
+        fs::write(&file, "").unwrap();
+        let is_refused = || {
+            matches!(
+                Registry::open(folder.path()),
+                Err(RegistryError::NoDatabase(_))
+            )
+        };
+        assert!(is_refused());
+        fs::remove_file(&file).unwrap();
+        assert!(is_refused() && is_refused());
+        assert!(component.exists());
+        fs::remove_dir_all(folder.path().join("components")).unwrap();
+        Registry::open(folder.path()).unwrap();
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub use self::secret_key::{SECRET_KEY_VARIABLE, SecretKey, SecretValue};
 pub use self::secrets::{MAX_SECRET_BYTES, MAX_SECRETS, SecretError, SecretInfo, Secrets};
 pub use self::split::{Split, SplitError};
 pub use self::store::Registry;
-pub use self::store_error::RegistryError;
+pub use self::store_error::{RegistryError, io_error};
 pub use self::tokens::{LocalToken, Scope, Token, TokenName};
 pub use self::toml_error::{TomlError, from_toml};
 pub use self::units::{ByteSize, TimeLimit, UnitError};

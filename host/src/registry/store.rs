@@ -27,7 +27,6 @@ pub struct Registry {
     maxima: Limits,
     /// What secrets are sealed with; none: what is in the file `secret.key`.
     pub(super) secret_key: Option<SecretKey>,
-    is_new: bool,
     /// Held for as long as the registry lives; the system frees it even after
     /// a crash.
     _lock: File,
@@ -38,7 +37,8 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// When another host uses it, it is of a newer version, or the disk fails.
+    /// When another host uses it, it is of a newer version or damaged, or the
+    /// disk fails. What is there stays there.
     pub fn open(data_dir: &Path) -> Result<Self, RegistryError> {
         let layout = Layout::new(data_dir);
         fs::DirBuilder::new()
@@ -55,18 +55,12 @@ impl Registry {
                 return Err(io_error("lock", &lock_path)(source));
             }
         }
-        let is_new = !layout.database().exists();
-        let mut database = Connection::open(layout.database())?;
-        database.pragma_update(None, "journal_mode", "WAL")?;
-        database.pragma_update(None, "synchronous", "FULL")?;
-        database.pragma_update(None, "foreign_keys", true)?;
-        migrate(&mut database, data_dir)?;
+        let database = open_database(&layout).map_err(|error| error.at(layout.database()))?;
         Ok(Self {
             layout,
             database: Mutex::new(database),
             maxima: Limits::maxima(),
             secret_key: None,
-            is_new,
             _lock: lock,
         })
     }
@@ -183,15 +177,31 @@ impl Registry {
         self.layout.root()
     }
 
-    /// Whether there was no database before.
-    pub(super) fn is_new(&self) -> bool {
-        self.is_new
-    }
-
     pub(super) fn database(&self) -> std::sync::MutexGuard<'_, Connection> {
         // A panic between two statements left a transaction that rolled back.
         self.database.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Opens the database and brings it to this Dunlin's schema, if it is whole.
+fn open_database(layout: &Layout) -> Result<Connection, RegistryError> {
+    let mut database = Connection::open(layout.database())?;
+    let found: u32 = database.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found == 0 && layout.has_components() {
+        return Err(RegistryError::NoDatabase(layout.database()));
+    }
+    let check: String = database.pragma_query_value(None, "quick_check", |row| row.get(0))?;
+    if check != "ok" {
+        return Err(RegistryError::Corrupt {
+            path: layout.database(),
+            source: check.into(),
+        });
+    }
+    database.pragma_update(None, "journal_mode", "WAL")?;
+    database.pragma_update(None, "synchronous", "FULL")?;
+    database.pragma_update(None, "foreign_keys", true)?;
+    migrate(&mut database, layout.root())?;
+    Ok(database)
 }
 
 fn migrate(database: &mut Connection, path: &Path) -> Result<(), RegistryError> {

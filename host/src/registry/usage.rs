@@ -40,7 +40,7 @@ impl Registry {
             free: free(self.data_dir()).map_err(io_error("examine", self.data_dir()))?,
         };
         for folder in entries(&all).map_err(io_error("read", &all))? {
-            if folder.path() != compiled && folder.path().is_dir() {
+            if folder.path() != compiled {
                 usage.stale += measure(&folder.path())?;
             }
         }

@@ -306,6 +306,11 @@ impl Host {
         .await;
     }
 
+    /// The host's process.
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
     /// The processes that the host has started and that still run.
     pub(crate) fn children(&self) -> Vec<Pid> {
         let host = self.pid.as_raw_nonzero().to_string();
