@@ -21,4 +21,5 @@ pub mod registry;
 pub mod telemetry;
 
 pub mod contract;
+pub mod failpoint;
 pub mod names;

@@ -8,6 +8,7 @@ mod attacks;
 mod commands;
 mod config;
 mod connections;
+mod crash;
 mod damage;
 mod deploying;
 mod disconnecting;

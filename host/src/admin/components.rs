@@ -4,6 +4,7 @@ use super::answers::{Empty, IsThere, Stored};
 use super::api::{Shared, on_disk};
 use super::error::AdminError;
 use super::extract::{InPath, Upload};
+use crate::failpoint::fail_point;
 use crate::registry::{Digest, RegistryError, io_error};
 use axum::extract::State;
 use futures::StreamExt as _;
@@ -43,6 +44,7 @@ pub(super) async fn upload(
         file = on_disk(move || {
             let path = file.path().to_owned();
             file.write_all(&chunk).map_err(io_error("write", &path))?;
+            fail_point!("upload-write", io_error("write", &path));
             Ok::<_, RegistryError>(file)
         })
         .await?;
@@ -55,5 +57,6 @@ pub(super) async fn upload(
     }
     let registry = config.registry.clone();
     on_disk(move || registry.publish_component(file, &digest)).await?;
+    fail_point!("uploaded");
     Ok(Empty)
 }

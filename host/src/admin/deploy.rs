@@ -2,6 +2,7 @@
 //! smoke, store, swap. A failure at any step leaves what serves untouched.
 
 use super::steps::{Step, Steps};
+use crate::failpoint::fail_point;
 use crate::names::{FunctionName, VersionId};
 use crate::registry::{
     Canary, Cause, Change, Description, Digest, Interface, Manifest, Percent, Registry,
@@ -224,6 +225,7 @@ impl Deployer {
         steps.done("validate");
 
         let code = Code::of(&component, &self.engine, &self.registry).await?;
+        fail_point!("compiled");
         steps.done("compile");
 
         let registry = self.registry.clone();
@@ -238,13 +240,16 @@ impl Deployer {
             created_at_ms: now_ms(),
         };
         let version = Arc::new(self.describe(candidate, code, secrets).await?);
+        fail_point!("described");
         steps.done("describe");
 
         let ready = Ready::new(version.clone())?;
         self.routes.check(&version.manifest)?;
+        fail_point!("routes-checked");
         steps.done("check routes");
 
         self.instances.preload(version.clone()).await?;
+        fail_point!("smoked");
         steps.done("smoke");
 
         let function = self.store_and_swap(ready, change, &mut steps).await;
@@ -327,9 +332,11 @@ impl Deployer {
         versions.push(ready);
         let registry = self.registry.clone();
         let deployment = on_disk(move || registry.deploy(&version, change)).await?;
+        fail_point!("stored");
         steps.done("store");
 
         let function = self.swap(deployment, versions)?;
+        fail_point!("swapped");
         steps.done("swap");
         Ok(function)
     }

@@ -1,6 +1,7 @@
 //! Who gets a function's traffic: splits, going back, taking it out of service.
 
 use super::deploy::{DeployError, Deployer, on_disk};
+use crate::failpoint::fail_point;
 use crate::names::{FunctionName, VersionId};
 use crate::registry::{Act, Actor, Cause, Change, Deployment, Outcome, Split, Version};
 use crate::routing::{Breach, InService, Ready};
@@ -79,6 +80,7 @@ impl Deployer {
         self.changing(move |deployer| async move {
             let (registry, name) = (deployer.registry.clone(), function.clone());
             let removed = on_disk(move || registry.remove(&name)).await?;
+            fail_point!("removed");
             if let Some(left) = deployer.routes.remove(&function) {
                 for version in left.left_by(None) {
                     deployer.instances.retire(&version.version.id);
@@ -229,6 +231,7 @@ impl Deployer {
         }
         let (registry, name) = (self.registry.clone(), function.clone());
         let deployment = on_disk(move || registry.redeploy(&name, change)).await?;
+        fail_point!("redeployed");
         self.swap(deployment, versions)
     }
 
@@ -286,6 +289,7 @@ impl Deployer {
         let keep = self.kept_versions;
         let pruned = on_disk(move || {
             let old = registry.prune(&name, keep)?;
+            fail_point!("pruned");
             let components: Vec<_> = old.into_iter().map(|it| it.component).collect();
             registry.forget_unused(&components)
         });

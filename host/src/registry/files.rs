@@ -1,5 +1,6 @@
 //! Components on disk: one file each, named by the SHA-256 of what is in it.
 
+use crate::failpoint::fail_point;
 use crate::names::text_schema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -100,6 +101,7 @@ pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// by piece.
 pub(super) fn publish(file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
     file.as_file().sync_all()?;
+    fail_point!("publish", std::convert::identity);
     file.persist(path).map_err(|error| error.error)?;
     let folder = path
         .parent()

@@ -1,7 +1,9 @@
 //! The versions of functions and who got traffic when, in the database.
 
 use super::record::{DeploymentRecord, VersionRecord};
+use super::store_error::io_error;
 use super::{Change, Deployment, Digest, Registry, RegistryError, Version};
+use crate::failpoint::fail_point;
 use crate::names::{FunctionName, VersionId};
 use rusqlite::{OptionalExtension as _, Transaction, TransactionBehavior, params};
 use serde::Serialize;
@@ -59,6 +61,7 @@ impl Registry {
             ],
         )?;
         let deployment = record(&transaction, function, change)?;
+        fail_point!("store", io_error("write into", self.data_dir()));
         transaction.commit()?;
         Ok(deployment)
     }
@@ -76,6 +79,7 @@ impl Registry {
         let mut database = self.database();
         let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let deployment = record(&transaction, function, change)?;
+        fail_point!("redeploy", io_error("write into", self.data_dir()));
         transaction.commit()?;
         Ok(deployment)
     }
@@ -252,6 +256,7 @@ impl Registry {
             .prepare("DELETE FROM versions WHERE function = ?1 RETURNING component")?
             .query_map([function.as_str()], |row| row.get::<_, String>(0))?
             .collect::<Result<Vec<_>, _>>()?;
+        fail_point!("remove", io_error("write into", self.data_dir()));
         transaction.commit()?;
         // A damaged digest names no file.
         Ok(removed.iter().filter_map(|it| it.parse().ok()).collect())

@@ -6,6 +6,7 @@ use super::files::{Digest, Layout, write_atomically};
 use super::store::Registry;
 use super::store_error::io_error;
 use super::usage::entries;
+use crate::failpoint::fail_point;
 use std::collections::HashSet;
 use std::fmt;
 use std::fs;
@@ -83,6 +84,7 @@ impl Registry {
         let components = layout.components();
         let compiled = layout.all_compiled();
         clear(root, "", &needed, &mut removed).map_err(io_error("clean up", root))?;
+        fail_point!("cleaning", io_error("clean up", root));
         clear(&components, "wasm", &needed, &mut removed)
             .map_err(io_error("clean up", &components))?;
         if !compiled.is_symlink() {

@@ -5,6 +5,7 @@
 use super::files::{self, Layout};
 use super::store_error::{RegistryError, io_error};
 use super::{Digest, Limits, SecretKey};
+use crate::failpoint::fail_point;
 use rusqlite::{Connection, TransactionBehavior};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _};
@@ -154,6 +155,10 @@ impl Registry {
             if self.is_used(component)? {
                 continue;
             }
+            fail_point!(
+                "forget",
+                io_error("remove", &self.layout.component(component))
+            );
             for path in self.layout.files_of(component) {
                 match fs::remove_file(&path) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => {

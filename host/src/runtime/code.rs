@@ -3,6 +3,7 @@
 
 use super::compile::{CompileError, compile_in_child};
 use super::engine::Engine;
+use crate::failpoint::fail_point;
 use crate::registry::{Digest, Registry};
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File};
@@ -125,6 +126,7 @@ pub(super) fn write(compiled: &Path, machine_code: &[u8]) -> io::Result<()> {
     file.write_all(machine_code)?;
     file.write_all(SEAL)?;
     file.write_all(&Sha256::digest(machine_code))?;
+    fail_point!("machine-code", std::convert::identity);
     file.persist(compiled).map_err(|error| error.error)?;
     Ok(())
 }
