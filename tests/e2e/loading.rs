@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use http::Method;
 
-use crate::harness::{Host, Upstream, Wire, until};
+use crate::harness::{Answer, Host, Upstream, Wire, dunlin, until};
 
 /// The files of machine code.
 fn machine_code(data_dir: &Path) -> Vec<PathBuf> {
@@ -130,4 +130,39 @@ async fn loading_goes_on_when_its_first_request_goes_away() {
     .await;
     drop(wire);
     loaded(&host, 1).await;
+}
+
+/// The host that comes back could not compile anything: each compiler fails.
+#[tokio::test]
+async fn a_thousand_functions_come_back_and_nothing_is_compiled() {
+    let host = Host::start_cold().await;
+    host.deploy("hello", "name = \"f0\"").await;
+    let listed = host.run(["ls", "--json"]).await.succeeded().json();
+    let component = &listed[0]["component"];
+    for number in 1..1_000 {
+        let name = format!("f{number}");
+        let request = serde_json::json!({ "component": component, "manifest": { "name": name } });
+        let path = format!("/v1/functions/{name}/versions");
+        let deploy = host.admin_request(Method::POST, &path).json(&request);
+        let deployed = deploy.bearer_auth(host.token());
+        assert_eq!(Answer::to(deployed).await.status, 201);
+    }
+    let data_dir = host.stop().await;
+
+    let mut command = dunlin();
+    command
+        .env("DUNLIN_FAIL_AT", "machine-code=error")
+        .arg("serve");
+    command.arg("--data-dir").arg(data_dir.path());
+    let host = Host::spawn(command, data_dir).await;
+    assert_eq!(
+        host.run(["ls", "--json"]).await.succeeded().json().len(),
+        1_000
+    );
+    assert!(host.metrics().await.contains("dunlin_loaded_versions 0\n"));
+    for number in [0, 1, 500, 999] {
+        let answer = host.get(&format!("/f{number}/Ada")).await;
+        assert_eq!(answer.ok(), "Hello, Ada!", "{number}");
+    }
+    assert!(host.metrics().await.contains("dunlin_loaded_versions 4\n"));
 }
