@@ -272,17 +272,6 @@ impl Host {
         fs::write(path, "5").expect("the host runs");
     }
 
-    /// Whether the host runs processes of its own: it compiles.
-    pub(crate) fn has_children(&self) -> bool {
-        let tasks = format!("/proc/{}/task", self.pid.as_raw_nonzero());
-        let tasks = fs::read_dir(tasks).expect("the host runs").flatten();
-        let mut children = tasks.map(|task| {
-            // A thread may end meanwhile.
-            fs::read_to_string(task.path().join("children")).unwrap_or_default()
-        });
-        children.any(|children| !children.is_empty())
-    }
-
     /// The CPU time that the host has used, in clock ticks (10 ms).
     pub(crate) fn cpu_ticks(&self) -> u64 {
         let stat = self.proc_file("stat");
