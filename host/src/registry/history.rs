@@ -510,4 +510,33 @@ mod tests {
         assert_eq!(registry.next_version(&name("shop")).unwrap().number(), 4);
         assert_eq!(deploy(&registry, "shop", b"two").1.revision, 2);
     }
+
+    /// The clock may have been wrong then, or be wrong now: numbers count.
+    #[test]
+    fn what_comes_from_the_future_is_not_the_newest_for_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = Registry::open(folder.path()).unwrap();
+        deploy(&registry, "shop", b"one");
+        deploy(&registry, "shop", b"two");
+        for table in ["versions", "deployments"] {
+            let sql = format!("UPDATE {table} SET created_at = 9000000000000000");
+            registry.database().execute(&sql, []).unwrap();
+        }
+        let (third, deployment) = deploy(&registry, "shop", b"three");
+        assert_eq!((third.id.number(), deployment.revision), (3, 3));
+        drop(registry);
+
+        let registry = Registry::open(folder.path()).unwrap();
+        assert_eq!(in_force(&registry), ["shop@3: 3=100"]);
+        let listed = registry.versions(&name("shop")).unwrap();
+        let numbers: Vec<_> = listed.iter().map(|it| it.id.number()).collect();
+        assert_eq!(numbers, [3, 2, 1]);
+        let gone = registry.prune(&name("shop"), 1).unwrap();
+        let gone: Vec<_> = gone.iter().map(|it| it.id.number()).collect();
+        assert_eq!(
+            gone,
+            [1],
+            "the third gets traffic, the second had it before"
+        );
+    }
 }
