@@ -162,7 +162,7 @@ impl Deployer {
             tracing::error!(target: "dunlin", error, "a function was not restored");
         };
         let mut all = Vec::new();
-        for in_force in self.registry.in_force()? {
+        for in_force in self.registry.store().in_force()? {
             let (deployment, versions) = match in_force {
                 Ok(in_force) => in_force,
                 Err(error) => {
@@ -230,7 +230,7 @@ impl Deployer {
 
         let registry = self.registry.clone();
         let name = manifest.name.clone();
-        let id = on_disk(move || registry.next_version(&name)).await?;
+        let id = on_disk(move || registry.store().next_version(&name)).await?;
         let candidate = Version {
             id,
             component,
@@ -331,7 +331,7 @@ impl Deployer {
         let mut versions = self.versions(&change.split, &version).await?;
         versions.push(ready);
         let registry = self.registry.clone();
-        let deployment = on_disk(move || registry.deploy(&version, change)).await?;
+        let deployment = on_disk(move || registry.store().deploy(&version, change)).await?;
         fail_point!("stored");
         steps.done("store");
 

@@ -38,7 +38,7 @@ pub(super) async fn versions(
     let function = in_service(&config, name)?;
     let registry = config.registry.clone();
     let name = function.function().clone();
-    let versions = on_disk(move || registry.versions(&name)).await?;
+    let versions = on_disk(move || registry.store().versions(&name)).await?;
     let rates = function.rates();
     let each = versions.iter().map(|version| {
         let number = version.id.number();
@@ -70,7 +70,7 @@ pub(super) async fn deployments(
 ) -> Result<Json<Deployments>, AdminError> {
     let function = in_service(&config, name)?;
     let (registry, name) = (config.registry.clone(), function.function().clone());
-    let deployments = on_disk(move || registry.deployments(&name)).await?;
+    let deployments = on_disk(move || registry.store().deployments(&name)).await?;
     Ok(Json(Deployments { deployments }))
 }
 

@@ -79,7 +79,7 @@ impl Deployer {
     pub async fn remove(self: &Arc<Self>, function: FunctionName) -> Result<bool, DeployError> {
         self.changing(move |deployer| async move {
             let (registry, name) = (deployer.registry.clone(), function.clone());
-            let removed = on_disk(move || registry.remove(&name)).await?;
+            let removed = on_disk(move || registry.store().remove(&name)).await?;
             fail_point!("removed");
             if let Some(left) = deployer.routes.remove(&function) {
                 for version in left.left_by(None) {
@@ -208,7 +208,7 @@ impl Deployer {
             return Ok(None);
         };
         let (registry, function) = (self.registry.clone(), of.function().clone());
-        Ok(on_disk(move || registry.deployment(&function, revision)).await?)
+        Ok(on_disk(move || registry.store().deployment(&function, revision)).await?)
     }
 
     async fn put_in_force(
@@ -230,7 +230,7 @@ impl Deployer {
             }
         }
         let (registry, name) = (self.registry.clone(), function.clone());
-        let deployment = on_disk(move || registry.redeploy(&name, change)).await?;
+        let deployment = on_disk(move || registry.store().redeploy(&name, change)).await?;
         fail_point!("redeployed");
         self.swap(deployment, versions)
     }
@@ -263,7 +263,7 @@ impl Deployer {
     async fn version(&self, id: VersionId) -> Result<Arc<Version>, DeployError> {
         let registry = self.registry.clone();
         let wanted = id.clone();
-        let version = on_disk(move || registry.version(&wanted)).await?;
+        let version = on_disk(move || registry.store().version(&wanted)).await?;
         version.map(Arc::new).ok_or(DeployError::UnknownVersion(id))
     }
 
@@ -288,7 +288,7 @@ impl Deployer {
         let (registry, name) = (self.registry.clone(), function.clone());
         let keep = self.kept_versions;
         let pruned = on_disk(move || {
-            let old = registry.prune(&name, keep)?;
+            let old = registry.store().prune(&name, keep)?;
             fail_point!("pruned");
             let components: Vec<_> = old.into_iter().map(|it| it.component).collect();
             registry.forget_unused(&components)

@@ -1,6 +1,7 @@
 //! The arguments of `token`, `secret` and `audit`; see `args.rs`.
 
-use super::args::{ClientArgs, name};
+use super::args::name;
+use super::client_args::ClientArgs;
 use crate::names::FunctionName;
 use crate::registry::{Scope, TimeLimit, TokenName, VarName};
 use clap::{Args, Subcommand};

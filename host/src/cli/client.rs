@@ -1,7 +1,8 @@
 //! Commands that talk to a running host: `ls`, `logs`, and what all of them
 //! share.
 
-use super::args::{ClientArgs, LogsArgs, LsArgs, Token};
+use super::args::{LogsArgs, LsArgs};
+use super::client_args::{ClientArgs, Token};
 use super::exit::Exit;
 use super::output::{self, Output};
 use super::public::{Public, Reach};

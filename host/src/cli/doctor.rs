@@ -7,9 +7,10 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::args::{ClientArgs, DoctorArgs};
+use super::args::DoctorArgs;
 use super::build::{MissingTarget, Toolchain};
 use super::client::{Admin, Functions};
+use super::client_args::ClientArgs;
 use super::exit::Exit;
 use super::output::{self, Output};
 use crate::admin::{Check, Status};

@@ -22,8 +22,8 @@ use serde_json::{Value, json};
 use tokio::fs::File;
 use tokio_util::io::ReaderStream;
 
-use super::args::ClientArgs;
 use super::client::Admin;
+use super::client_args::ClientArgs;
 use super::exit::Exit;
 use super::insecure::AnyCertificate;
 use super::output::Output;

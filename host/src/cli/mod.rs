@@ -6,6 +6,7 @@ mod access_args;
 mod args;
 mod build;
 mod client;
+mod client_args;
 mod config;
 mod deploy;
 mod doctor;

@@ -3,8 +3,8 @@
 use clap::Args;
 use serde_json::Value;
 
-use super::args::ClientArgs;
 use super::client::Admin;
+use super::client_args::ClientArgs;
 use super::output::Output;
 
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::Deserialize;
 
-use super::args::HostUrl;
+use super::client_args::HostUrl;
 
 /// What the admin API says of the public listener.
 #[derive(Debug, Deserialize)]

@@ -70,7 +70,7 @@ impl Gateway {
             None => {
                 let id = VersionId::new(function.function().clone(), number);
                 let registry = self.registry.clone();
-                let version = on_disk(move || registry.version(&id)).await?;
+                let version = on_disk(move || registry.store().version(&id)).await?;
                 let version = version.ok_or(GatewayError::UnknownVersion)?;
                 let ready = Ready::new(Arc::new(version));
                 function.put_aside(ready.map_err(|_| GatewayError::UnknownVersion)?)

@@ -2,8 +2,8 @@
 //! it.
 
 use super::RegistryError;
+use super::data_dir::Registry;
 use super::files::{Digest, Layout, write_atomically};
-use super::store::Registry;
 use super::store_error::io_error;
 use super::usage::entries;
 use crate::failpoint::fail_point;
@@ -210,7 +210,7 @@ mod tests {
         let digest = registry.put_component(wasm).unwrap();
         let manifest = Manifest::named(name.parse().unwrap());
         let version = Version {
-            id: registry.next_version(&manifest.name).unwrap(),
+            id: registry.store().next_version(&manifest.name).unwrap(),
             component: digest.clone(),
             limits: manifest.limits.clone(),
             manifest,
@@ -223,7 +223,7 @@ mod tests {
             before: None,
             canary: None,
         };
-        registry.deploy(&version, change).unwrap();
+        registry.store().deploy(&version, change).unwrap();
         digest
     }
 

@@ -1,258 +1,111 @@
-//! The embedded store: one data directory, an SQLite database and files.
-//!
-//! All calls may wait for the disk: make them off the event loops.
+//! The interface of a store. There is one, in the data directory; hosts that share
+//! theirs will have another.
 
-use super::files::{self, Layout};
-use super::store_error::{RegistryError, io_error};
-use super::{Digest, Limits, SecretKey};
-use crate::failpoint::fail_point;
-use rusqlite::{Connection, TransactionBehavior};
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Read as _};
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use super::{Change, Deployment, Digest, RegistryError, Version};
+use crate::names::{FunctionName, VersionId};
+use std::fmt;
 
-/// The schema's steps; `user_version` counts how many a database has taken.
-const MIGRATIONS: &[&str] = &[
-    include_str!("schema.sql"),
-    include_str!("schema-2.sql"),
-    include_str!("schema-3.sql"),
-];
+/// A function's deployment in force with the versions that it names.
+pub type InForce = (Deployment, Vec<Version>);
 
-/// The truth about what is deployed.
-#[derive(Debug)]
-pub struct Registry {
-    pub(super) layout: Layout,
-    database: Mutex<Connection>,
-    maxima: Limits,
-    /// What secrets are sealed with; none: what is in the file `secret.key`.
-    pub(super) secret_key: Option<SecretKey>,
-    /// Held for as long as the registry lives; the system frees it even after
-    /// a crash.
-    _lock: File,
-}
-
-impl Registry {
-    /// Opens a data directory, creating it when there is none.
+/// Where versions are kept, and who got traffic when: what all hosts of one
+/// function must agree on. Components and what is compiled from them lie in
+/// files, tokens and secrets in the host's own database.
+///
+/// Calls may wait for a disk or a network: make them off the event loops.
+pub trait Store: fmt::Debug + Send + Sync {
+    /// The version that a function's next deployment makes. A number is never
+    /// given twice, not even after the function was removed.
     ///
     /// # Errors
     ///
-    /// When another host uses it, it is of a newer version or damaged, or the
-    /// disk fails. What is there stays there.
-    pub fn open(data_dir: &Path) -> Result<Self, RegistryError> {
-        let layout = Layout::new(data_dir);
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(data_dir)
-            .map_err(io_error("create", data_dir))?;
-        let lock_path = layout.lock();
-        let lock = File::create(&lock_path).map_err(io_error("create", &lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(RegistryError::InUse(data_dir.to_owned())),
-            Err(TryLockError::Error(source)) => {
-                return Err(io_error("lock", &lock_path)(source));
-            }
-        }
-        let database = open_database(&layout).map_err(|error| error.at(layout.database()))?;
-        Ok(Self {
-            layout,
-            database: Mutex::new(database),
-            maxima: Limits::maxima(),
-            secret_key: None,
-            _lock: lock,
-        })
-    }
+    /// When the store fails.
+    fn next_version(&self, function: &FunctionName) -> Result<VersionId, RegistryError>;
 
-    /// The same, with these maxima for the limits of every version.
-    pub fn with_maxima(self, maxima: Limits) -> Self {
-        Self { maxima, ..self }
-    }
-
-    /// The same, with this key for secrets rather than the one in its file.
-    pub fn with_secret_key(self, secret_key: Option<SecretKey>) -> Self {
-        Self { secret_key, ..self }
-    }
-
-    /// The most that a version may have of each limit.
-    pub fn maxima(&self) -> &Limits {
-        &self.maxima
-    }
-
-    /// Keeps a component; returns its digest.
+    /// Records a new version and the deployment that gives it traffic, in one
+    /// transaction.
     ///
     /// # Errors
     ///
-    /// When the disk fails.
-    pub fn put_component(&self, bytes: &[u8]) -> Result<Digest, RegistryError> {
-        let digest = Digest::of(bytes);
-        let path = self.layout.component(&digest);
-        if !path.exists() {
-            files::write_atomically(&path, bytes).map_err(io_error("write", &path))?;
-        }
-        Ok(digest)
-    }
+    /// When the store fails; then nothing has changed.
+    fn deploy(&self, version: &Version, change: Change) -> Result<Deployment, RegistryError>;
 
-    /// An empty file, to be filled with a component and handed to
-    /// [`Self::publish_component`]. Dropped, it is gone.
+    /// Records other weights for versions that are kept.
     ///
     /// # Errors
     ///
-    /// When the disk fails.
-    pub fn new_upload(&self) -> Result<tempfile::NamedTempFile, RegistryError> {
-        let folder = self.layout.components();
-        fs::create_dir_all(&folder)
-            .and_then(|()| tempfile::NamedTempFile::new_in(&folder))
-            .map_err(io_error("write into", &folder))
-    }
-
-    /// Keeps the component in `upload`, whose bytes have this digest.
-    ///
-    /// # Errors
-    ///
-    /// When the disk fails.
-    pub fn publish_component(
+    /// When the store fails; then nothing has changed.
+    fn redeploy(
         &self,
-        upload: tempfile::NamedTempFile,
-        digest: &Digest,
-    ) -> Result<(), RegistryError> {
-        let path = self.layout.component(digest);
-        files::publish(upload, &path).map_err(io_error("write", &path))
-    }
+        function: &FunctionName,
+        change: Change,
+    ) -> Result<Deployment, RegistryError>;
 
-    /// Where a component lies, if it is kept.
-    pub fn component(&self, digest: &Digest) -> Option<PathBuf> {
-        Some(self.layout.component(digest)).filter(|path| path.exists())
-    }
-
-    /// The first 8 bytes of a component's file, which tell what it is; zeros
-    /// for what is not there.
+    /// What every function's traffic is to be, with the versions. A damaged
+    /// record is an error of its own in the list: it takes no other function
+    /// down.
     ///
     /// # Errors
     ///
-    /// When the disk fails.
-    pub fn preamble(&self, component: &Path) -> Result<[u8; 8], RegistryError> {
-        let mut start = [0; 8];
-        let mut file = File::open(component).map_err(io_error("open", component))?;
-        match file.read_exact(&mut start) {
-            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
-                Err(io_error("read", component)(error))
-            }
-            _ => Ok(start),
-        }
-    }
+    /// When the store fails.
+    fn in_force(&self) -> Result<Vec<Result<InForce, RegistryError>>, RegistryError>;
 
-    /// Deletes components, and what was compiled from them, unless a version
-    /// was made from them.
+    /// A function's deployments, the one in force first.
     ///
     /// # Errors
     ///
-    /// When the disk or the database fails.
-    pub fn forget_unused(&self, components: &[Digest]) -> Result<(), RegistryError> {
-        for component in components {
-            if self.is_used(component)? {
-                continue;
-            }
-            fail_point!(
-                "forget",
-                io_error("remove", &self.layout.component(component))
-            );
-            for path in self.layout.files_of(component) {
-                match fs::remove_file(&path) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                        return Err(io_error("remove", &path)(error));
-                    }
-                    _ => {}
-                }
-            }
-        }
-        Ok(())
+    /// When the store fails or a record is damaged.
+    fn deployments(&self, function: &FunctionName) -> Result<Vec<Deployment>, RegistryError>;
+
+    /// One deployment, if it is kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::deployments`].
+    fn deployment(
+        &self,
+        function: &FunctionName,
+        revision: u32,
+    ) -> Result<Option<Deployment>, RegistryError> {
+        let mut all = self.deployments(function)?.into_iter();
+        Ok(all.find(|deployment| deployment.revision == revision))
     }
 
-    /// Where the code that `engine` compiled from a component belongs. The file
-    /// is a cache: it may be absent.
-    pub fn compiled(&self, digest: &Digest, engine: &str) -> PathBuf {
-        self.layout.compiled(digest, engine)
-    }
+    /// A function's versions, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails or a record is damaged.
+    fn versions(&self, function: &FunctionName) -> Result<Vec<Version>, RegistryError>;
 
-    /// A folder on the same disk, for files on their way into the store.
-    pub fn data_dir(&self) -> &Path {
-        self.layout.root()
-    }
+    /// One version, if it is kept.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails or the record is damaged.
+    fn version(&self, id: &VersionId) -> Result<Option<Version>, RegistryError>;
 
-    pub(super) fn database(&self) -> std::sync::MutexGuard<'_, Connection> {
-        // A panic between two statements left a transaction that rolled back.
-        self.database.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+    /// Forgets a function's versions beyond the newest `keep`, but none that
+    /// gets traffic or that a rollback would give it back to. Returns those
+    /// forgotten.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails; then nothing has changed.
+    fn prune(&self, function: &FunctionName, keep: usize) -> Result<Vec<Version>, RegistryError>;
 
-/// Opens the database and brings it to this Dunlin's schema, if it is whole.
-fn open_database(layout: &Layout) -> Result<Connection, RegistryError> {
-    let mut database = Connection::open(layout.database())?;
-    let found: u32 = database.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if found == 0 && layout.has_components() {
-        return Err(RegistryError::NoDatabase(layout.database()));
-    }
-    let check: String = database.pragma_query_value(None, "quick_check", |row| row.get(0))?;
-    if check != "ok" {
-        return Err(RegistryError::Corrupt {
-            path: layout.database(),
-            source: check.into(),
-        });
-    }
-    database.pragma_update(None, "journal_mode", "WAL")?;
-    database.pragma_update(None, "synchronous", "FULL")?;
-    database.pragma_update(None, "foreign_keys", true)?;
-    migrate(&mut database, layout.root())?;
-    Ok(database)
-}
+    /// Forgets a function, its versions and its secrets; returns the components
+    /// of the versions.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails; then nothing has changed.
+    fn remove(&self, function: &FunctionName) -> Result<Vec<Digest>, RegistryError>;
 
-fn migrate(database: &mut Connection, path: &Path) -> Result<(), RegistryError> {
-    let known = u32::try_from(MIGRATIONS.len()).expect("there are few migrations");
-    let found: u32 = database.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if found > known {
-        return Err(RegistryError::Newer {
-            path: path.to_owned(),
-            found,
-            known,
-        });
-    }
-    for (step, migration) in (1..=known).zip(MIGRATIONS).skip(found as usize) {
-        let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute_batch(migration)?;
-        transaction.pragma_update(None, "user_version", step)?;
-        transaction.commit()?;
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_data_directory_has_one_host() {
-        let folder = tempfile::tempdir().unwrap();
-        let _first = Registry::open(folder.path()).unwrap();
-        assert!(matches!(
-            Registry::open(folder.path()),
-            Err(RegistryError::InUse(_))
-        ));
-    }
-
-    #[test]
-    fn a_newer_database_is_left_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        drop(Registry::open(folder.path()).unwrap());
-        Connection::open(folder.path().join("registry.sqlite"))
-            .unwrap()
-            .pragma_update(None, "user_version", 99)
-            .unwrap();
-        assert!(matches!(
-            Registry::open(folder.path()),
-            Err(RegistryError::Newer { .. })
-        ));
-    }
+    /// Whether a version was made from this component.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    fn is_used(&self, component: &Digest) -> Result<bool, RegistryError>;
 }

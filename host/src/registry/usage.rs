@@ -1,8 +1,8 @@
 //! What the data directory holds, and how much more it may.
 
 use super::RegistryError;
+use super::data_dir::Registry;
 use super::files::Layout;
-use super::store::Registry;
 use super::store_error::io_error;
 use std::fs;
 use std::io;

@@ -1,30 +1,32 @@
-//! The versions of functions and who got traffic when, in the database.
+//! The embedded store: versions and deployments in the data directory's database.
 
+use super::database::Database;
 use super::record::{DeploymentRecord, VersionRecord};
+use super::store::{InForce, Store};
 use super::store_error::io_error;
-use super::{Change, Deployment, Digest, Registry, RegistryError, Version};
+use super::{Change, Deployment, Digest, Limits, RegistryError, Version};
 use crate::failpoint::fail_point;
 use crate::names::{FunctionName, VersionId};
 use rusqlite::{OptionalExtension as _, Transaction, TransactionBehavior, params};
 use serde::Serialize;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Deployments that are remembered of each function.
 const MAX_HISTORY: u32 = 100;
 
-/// A function's deployment in force with the versions that it names.
-pub type InForce = (Deployment, Vec<Version>);
+/// The embedded store: a part of the data directory's database.
+#[derive(Debug)]
+pub(super) struct SqliteStore {
+    pub(super) database: Arc<Database>,
+    pub(super) maxima: Limits,
+}
 
-impl Registry {
-    /// The version that a function's next deployment makes. A number is never
-    /// given twice, not even after the function was removed.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub fn next_version(&self, function: &FunctionName) -> Result<VersionId, RegistryError> {
+impl Store for SqliteStore {
+    fn next_version(&self, function: &FunctionName) -> Result<VersionId, RegistryError> {
         let number: Option<u32> = self
-            .database()
+            .database
+            .lock()
             .query_row(
                 "SELECT versions FROM functions WHERE name = ?1",
                 [function.as_str()],
@@ -34,14 +36,8 @@ impl Registry {
         Ok(VersionId::new(function.clone(), number.unwrap_or(0) + 1))
     }
 
-    /// Records a new version and the deployment that gives it traffic, in one
-    /// transaction.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails; then nothing has changed.
-    pub fn deploy(&self, version: &Version, change: Change) -> Result<Deployment, RegistryError> {
-        let mut database = self.database();
+    fn deploy(&self, version: &Version, change: Change) -> Result<Deployment, RegistryError> {
+        let mut database = self.database.lock();
         let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let function = version.id.function();
         transaction.execute(
@@ -61,39 +57,27 @@ impl Registry {
             ],
         )?;
         let deployment = record(&transaction, function, change)?;
-        fail_point!("store", io_error("write into", self.data_dir()));
+        fail_point!("store", io_error("write into", &self.database.path));
         transaction.commit()?;
         Ok(deployment)
     }
 
-    /// Records other weights for versions that are kept.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails; then nothing has changed.
-    pub fn redeploy(
+    fn redeploy(
         &self,
         function: &FunctionName,
         change: Change,
     ) -> Result<Deployment, RegistryError> {
-        let mut database = self.database();
+        let mut database = self.database.lock();
         let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let deployment = record(&transaction, function, change)?;
-        fail_point!("redeploy", io_error("write into", self.data_dir()));
+        fail_point!("redeploy", io_error("write into", &self.database.path));
         transaction.commit()?;
         Ok(deployment)
     }
 
-    /// What every function's traffic is to be, with the versions. A damaged
-    /// record is an error of its own in the list: it takes no other function
-    /// down.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub fn in_force(&self) -> Result<Vec<Result<InForce, RegistryError>>, RegistryError> {
+    fn in_force(&self) -> Result<Vec<Result<InForce, RegistryError>>, RegistryError> {
         let records = {
-            let database = self.database();
+            let database = self.database.lock();
             let mut query = database.prepare(
                 "SELECT * FROM deployments d WHERE revision =
                    (SELECT max(revision) FROM deployments WHERE function = d.function)
@@ -114,86 +98,36 @@ impl Registry {
         Ok(records.into_iter().map(whole).collect())
     }
 
-    /// A function's deployments, the one in force first.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails or a record is damaged.
-    pub fn deployments(&self, function: &FunctionName) -> Result<Vec<Deployment>, RegistryError> {
-        let database = self.database();
+    fn deployments(&self, function: &FunctionName) -> Result<Vec<Deployment>, RegistryError> {
+        let database = self.database.lock();
         let mut query = database
             .prepare("SELECT * FROM deployments WHERE function = ?1 ORDER BY revision DESC")?;
         let records = query.query_map([function.as_str()], DeploymentRecord::read)?;
         records.map(|record| record?.decode()).collect()
     }
 
-    /// One deployment, if it is kept.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails or the record is damaged.
-    pub fn deployment(
-        &self,
-        function: &FunctionName,
-        revision: u32,
-    ) -> Result<Option<Deployment>, RegistryError> {
-        let record = self
-            .database()
-            .query_row(
-                "SELECT * FROM deployments WHERE function = ?1 AND revision = ?2",
-                params![function.as_str(), revision],
-                DeploymentRecord::read,
-            )
-            .optional()?;
-        record.map(DeploymentRecord::decode).transpose()
-    }
-
-    /// A function's versions, the newest first.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails or a record is damaged.
-    pub fn versions(&self, function: &FunctionName) -> Result<Vec<Version>, RegistryError> {
-        let database = self.database();
+    fn versions(&self, function: &FunctionName) -> Result<Vec<Version>, RegistryError> {
+        let database = self.database.lock();
         let mut query =
             database.prepare("SELECT * FROM versions WHERE function = ?1 ORDER BY number DESC")?;
         let records = query.query_map([function.as_str()], VersionRecord::read)?;
-        records
-            .map(|record| record?.decode(self.maxima()))
-            .collect()
+        records.map(|record| record?.decode(&self.maxima)).collect()
     }
 
-    /// One version, if it is kept.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails or the record is damaged.
-    pub fn version(&self, id: &VersionId) -> Result<Option<Version>, RegistryError> {
+    fn version(&self, id: &VersionId) -> Result<Option<Version>, RegistryError> {
         let record = self
-            .database()
+            .database
+            .lock()
             .query_row(
                 "SELECT * FROM versions WHERE function = ?1 AND number = ?2",
                 params![id.function().as_str(), id.number()],
                 VersionRecord::read,
             )
             .optional()?;
-        record
-            .map(|record| record.decode(self.maxima()))
-            .transpose()
+        record.map(|record| record.decode(&self.maxima)).transpose()
     }
 
-    /// Forgets a function's versions beyond the newest `keep`, but none that
-    /// gets traffic or that a rollback would give it back to. Returns those
-    /// forgotten.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails; then nothing has changed.
-    pub fn prune(
-        &self,
-        function: &FunctionName,
-        keep: usize,
-    ) -> Result<Vec<Version>, RegistryError> {
+    fn prune(&self, function: &FunctionName, keep: usize) -> Result<Vec<Version>, RegistryError> {
         let deployments = self.deployments(function)?;
         let Some(now) = deployments.first() else {
             return Ok(Vec::new());
@@ -208,7 +142,7 @@ impl Registry {
         let mut old: Vec<_> = self.versions(function)?.into_iter().skip(keep).collect();
         old.retain(|version| !needed(version.id.number()));
 
-        let mut database = self.database();
+        let mut database = self.database.lock();
         let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for version in &old {
             transaction.execute(
@@ -235,14 +169,8 @@ impl Registry {
         Ok(old)
     }
 
-    /// Forgets a function, its versions and its secrets; returns the components
-    /// of the versions.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails; then nothing has changed.
-    pub fn remove(&self, function: &FunctionName) -> Result<Vec<Digest>, RegistryError> {
-        let mut database = self.database();
+    fn remove(&self, function: &FunctionName) -> Result<Vec<Digest>, RegistryError> {
+        let mut database = self.database.lock();
         let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute(
             "DELETE FROM deployments WHERE function = ?1",
@@ -256,19 +184,14 @@ impl Registry {
             .prepare("DELETE FROM versions WHERE function = ?1 RETURNING component")?
             .query_map([function.as_str()], |row| row.get::<_, String>(0))?
             .collect::<Result<Vec<_>, _>>()?;
-        fail_point!("remove", io_error("write into", self.data_dir()));
+        fail_point!("remove", io_error("write into", &self.database.path));
         transaction.commit()?;
         // A damaged digest names no file.
         Ok(removed.iter().filter_map(|it| it.parse().ok()).collect())
     }
 
-    /// Whether a version was made from this component.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub fn is_used(&self, component: &Digest) -> Result<bool, RegistryError> {
-        Ok(self.database().query_row(
+    fn is_used(&self, component: &Digest) -> Result<bool, RegistryError> {
+        Ok(self.database.lock().query_row(
             "SELECT exists(SELECT 1 FROM versions WHERE component = ?1)",
             [component.as_str()],
             |row| row.get(0),
@@ -340,7 +263,7 @@ fn missing(id: &VersionId) -> RegistryError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::{Canary, Cause, Description, Interface, Manifest, Split};
+    use crate::registry::{Canary, Cause, Description, Interface, Manifest, Registry, Split};
     use rusqlite::Connection;
 
     fn name(text: &str) -> FunctionName {
@@ -358,7 +281,7 @@ mod tests {
 
     fn deploy(registry: &Registry, function: &str, wasm: &[u8]) -> (Version, Deployment) {
         let component = registry.put_component(wasm).unwrap();
-        let id = registry.next_version(&name(function)).unwrap();
+        let id = registry.store().next_version(&name(function)).unwrap();
         let manifest = Manifest::named(name(function));
         let version = Version {
             component,
@@ -368,15 +291,15 @@ mod tests {
             created_at_ms: now_ms(),
             id,
         };
-        let before = registry.deployments(&name(function)).unwrap();
+        let before = registry.store().deployments(&name(function)).unwrap();
         let before = before.first().map(|it| it.revision);
         let change = change(Split::all_to(version.id.number()), Cause::Deploy, before);
-        let deployment = registry.deploy(&version, change).unwrap();
+        let deployment = registry.store().deploy(&version, change).unwrap();
         (version, deployment)
     }
 
     fn in_force(registry: &Registry) -> Vec<String> {
-        let all = registry.in_force().unwrap().into_iter();
+        let all = registry.store().in_force().unwrap().into_iter();
         let shown = all.map(|it| {
             let (deployment, versions) = it.unwrap();
             let ids: Vec<_> = versions.iter().map(|it| it.id.to_string()).collect();
@@ -400,7 +323,7 @@ mod tests {
             version: 2,
             abort_on: "1%".parse().unwrap(),
         });
-        let split = registry.redeploy(&name("shop"), wanted).unwrap();
+        let split = registry.store().redeploy(&name("shop"), wanted).unwrap();
         drop(registry);
 
         let registry = Registry::open(folder.path()).unwrap();
@@ -408,17 +331,21 @@ mod tests {
             in_force(&registry),
             ["blog@1: 1=100", "shop@1 shop@2: 1=90 2=10"]
         );
-        let history = registry.deployments(&name("shop")).unwrap();
+        let history = registry.store().deployments(&name("shop")).unwrap();
         assert_eq!(history[0], split);
         let revisions: Vec<_> = history.iter().map(|it| it.revision).collect();
         assert_eq!(revisions, [3, 2, 1]);
         assert_eq!(
-            registry.deployment(&name("shop"), 2).unwrap(),
+            registry.store().deployment(&name("shop"), 2).unwrap(),
             Some(deployment)
         );
-        assert_eq!(registry.versions(&name("shop")).unwrap()[0].id, second.id);
+        assert_eq!(
+            registry.store().versions(&name("shop")).unwrap()[0].id,
+            second.id
+        );
         assert!(
             registry
+                .store()
                 .version(&"shop@3".parse().unwrap())
                 .unwrap()
                 .is_none()
@@ -430,9 +357,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let registry = Registry::open(folder.path()).unwrap();
         let (first, _) = deploy(&registry, "shop", b"one");
-        assert_eq!(registry.remove(&name("shop")).unwrap(), [first.component]);
-        assert!(registry.remove(&name("shop")).unwrap().is_empty());
-        assert!(registry.in_force().unwrap().is_empty());
+        assert_eq!(
+            registry.store().remove(&name("shop")).unwrap(),
+            [first.component]
+        );
+        assert!(registry.store().remove(&name("shop")).unwrap().is_empty());
+        assert!(registry.store().in_force().unwrap().is_empty());
         let (next, deployment) = deploy(&registry, "shop", b"one");
         assert_eq!((next.id.number(), deployment.revision), (2, 2));
     }
@@ -446,15 +376,19 @@ mod tests {
         }
         let back = Split::all_to(1);
         registry
+            .store()
             .redeploy(&name("shop"), change(back, Cause::Split, Some(4)))
             .unwrap();
-        let pruned = registry.prune(&name("shop"), 1).unwrap();
+        let pruned = registry.store().prune(&name("shop"), 1).unwrap();
         let numbers = |versions: &[Version]| -> Vec<u32> {
             versions.iter().map(|it| it.id.number()).collect()
         };
         assert_eq!(numbers(&pruned), [3, 2]);
-        assert_eq!(numbers(&registry.versions(&name("shop")).unwrap()), [4, 1]);
-        assert_eq!(registry.deployment(&name("shop"), 2).unwrap(), None);
+        assert_eq!(
+            numbers(&registry.store().versions(&name("shop")).unwrap()),
+            [4, 1]
+        );
+        assert_eq!(registry.store().deployment(&name("shop"), 2).unwrap(), None);
         assert_eq!(in_force(&registry), ["shop@1: 1=100"]);
 
         let components: Vec<_> = pruned.into_iter().map(|it| it.component).collect();
@@ -475,9 +409,9 @@ mod tests {
             "UPDATE versions SET manifest = '{' WHERE function = 'blog'",
             "UPDATE deployments SET split = '{}' WHERE function = 'wiki'",
         ] {
-            registry.database().execute(damage, []).unwrap();
+            registry.database.lock().execute(damage, []).unwrap();
         }
-        let all = registry.in_force().unwrap();
+        let all = registry.store().in_force().unwrap();
         assert!(matches!(all[0], Err(RegistryError::Damaged { .. })));
         assert_eq!(all[1].as_ref().unwrap().0.function, name("shop"));
         assert!(matches!(all[2], Err(RegistryError::Damaged { .. })));
@@ -507,7 +441,14 @@ mod tests {
 
         let registry = Registry::open(folder.path()).unwrap();
         assert_eq!(in_force(&registry), ["shop@2: 2=100"]);
-        assert_eq!(registry.next_version(&name("shop")).unwrap().number(), 4);
+        assert_eq!(
+            registry
+                .store()
+                .next_version(&name("shop"))
+                .unwrap()
+                .number(),
+            4
+        );
         assert_eq!(deploy(&registry, "shop", b"two").1.revision, 2);
     }
 
@@ -520,7 +461,7 @@ mod tests {
         deploy(&registry, "shop", b"two");
         for table in ["versions", "deployments"] {
             let sql = format!("UPDATE {table} SET created_at = 9000000000000000");
-            registry.database().execute(&sql, []).unwrap();
+            registry.database.lock().execute(&sql, []).unwrap();
         }
         let (third, deployment) = deploy(&registry, "shop", b"three");
         assert_eq!((third.id.number(), deployment.revision), (3, 3));
@@ -528,10 +469,10 @@ mod tests {
 
         let registry = Registry::open(folder.path()).unwrap();
         assert_eq!(in_force(&registry), ["shop@3: 3=100"]);
-        let listed = registry.versions(&name("shop")).unwrap();
+        let listed = registry.store().versions(&name("shop")).unwrap();
         let numbers: Vec<_> = listed.iter().map(|it| it.id.number()).collect();
         assert_eq!(numbers, [3, 2, 1]);
-        let gone = registry.prune(&name("shop"), 1).unwrap();
+        let gone = registry.store().prune(&name("shop"), 1).unwrap();
         let gone: Vec<_> = gone.iter().map(|it| it.id.number()).collect();
         assert_eq!(
             gone,
