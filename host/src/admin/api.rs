@@ -8,7 +8,7 @@ use super::failures::FailedAttempts;
 use super::host_info::{Check, HostInfo, Public, Setting};
 use super::metrics::{self, Observed};
 use super::{audit, auth, components, functions, logs, secrets, tokens};
-use crate::registry::Registry;
+use crate::registry::{Registry, on_disk};
 use crate::routing::Table;
 use crate::telemetry::Logs;
 use aide::axum::ApiRouter;
@@ -211,18 +211,4 @@ async fn host(State(config): Shared) -> Result<Json<HostAnswer>, AdminError> {
         checks: checks.await?,
         settings: config.host.settings.clone(),
     }))
-}
-
-/// Runs `work`, which may wait for the disk, off the event loop.
-pub(super) async fn on_disk<T, E>(
-    work: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, AdminError>
-where
-    T: Send + 'static,
-    E: Into<AdminError> + Send + 'static,
-{
-    tokio::task::spawn_blocking(work)
-        .await
-        .expect("disk work does not panic")
-        .map_err(Into::into)
 }

@@ -1,9 +1,9 @@
 //! The audit log in the admin API.
 
-use super::api::{Shared, on_disk};
+use super::api::Shared;
 use super::error::AdminError;
 use super::extract::InQuery;
-use crate::registry::{AuditEntry, MAX_ENTRIES};
+use crate::registry::{AuditEntry, MAX_ENTRIES, on_disk};
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;

@@ -1,9 +1,9 @@
 //! Who may: the layer around the admin API, which no handler can forget. It
 //! also writes down who did what.
 
-use super::api::{AdminConfig, Shared, on_disk};
+use super::api::{AdminConfig, Shared};
 use super::error::AdminError;
-use crate::registry::{Act, Actor, Outcome, Scope, Token};
+use crate::registry::{Act, Actor, Outcome, Scope, Token, on_disk};
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -88,7 +88,7 @@ async fn admit(
         Some(given) => {
             let registry = config.registry.clone();
             let found = on_disk(move || registry.token(&given));
-            found.await.map_err(stranger)?
+            found.await.map_err(|error| stranger(error.into()))?
         }
         None => None,
     };

@@ -1,11 +1,11 @@
 //! Components in the admin API: sent once, known by their digest.
 
 use super::answers::{Empty, IsThere, Stored};
-use super::api::{Shared, on_disk};
+use super::api::Shared;
 use super::error::AdminError;
 use super::extract::{InPath, Upload};
 use crate::failpoint::fail_point;
-use crate::registry::{Digest, RegistryError, io_error};
+use crate::registry::{Digest, RegistryError, io_error, on_disk};
 use axum::extract::State;
 use futures::StreamExt as _;
 use sha2::{Digest as _, Sha256};

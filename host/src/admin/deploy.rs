@@ -6,7 +6,7 @@ use crate::failpoint::fail_point;
 use crate::names::{FunctionName, VersionId};
 use crate::registry::{
     Canary, Cause, Change, Description, Digest, Interface, Manifest, Percent, Registry,
-    RegistryError, Secrets, Split, VarName, Version, now_ms,
+    RegistryError, Secrets, Split, VarName, Version, now_ms, on_disk,
 };
 use crate::routing::{InService, MountConflict, Ready, RouteConflict, Table};
 use crate::runtime::{self, Code, CodeError, Engine, Failure, InspectError, Instances};
@@ -365,17 +365,4 @@ impl Pending {
             canary,
         }
     }
-}
-
-/// Runs `work`, which may wait for the disk, off the event loop.
-pub(super) async fn on_disk<T, E>(
-    work: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, E>
-where
-    T: Send + 'static,
-    E: Send + 'static,
-{
-    tokio::task::spawn_blocking(work)
-        .await
-        .expect("disk work does not panic")
 }

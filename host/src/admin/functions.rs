@@ -1,7 +1,7 @@
 //! Functions in the admin API: what is deployed, and changing it.
 
 use super::answers::{Audited, Created, Empty, Gone};
-use super::api::{Shared, on_disk};
+use super::api::Shared;
 use super::auth::Done;
 use super::deploy::{DeployError, Deployed, Rollout};
 use super::described::{Deployments, Described, Function, Functions, KeptVersion};
@@ -9,7 +9,7 @@ use super::described::{NewVersion, Versions};
 use super::error::AdminError;
 use super::extract::{InBody, InPath};
 use crate::names::FunctionName;
-use crate::registry::{Deployment, Digest, Manifest, Percent, Split};
+use crate::registry::{Deployment, Digest, Manifest, Percent, Split, on_disk};
 use crate::routing::InService;
 use axum::Json;
 use axum::extract::State;

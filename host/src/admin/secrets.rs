@@ -1,12 +1,12 @@
 //! Secrets of functions: set and removed, never read.
 
 use super::answers::{Empty, Gone};
-use super::api::{Shared, on_disk};
-use super::deploy::{self, DeployError, Deployer};
+use super::api::Shared;
+use super::deploy::{DeployError, Deployer};
 use super::error::AdminError;
 use super::extract::{InPath, InSecretBody};
 use crate::names::FunctionName;
-use crate::registry::{Manifest, SecretError, SecretInfo, SecretValue, Secrets, VarName};
+use crate::registry::{Manifest, SecretError, SecretInfo, SecretValue, Secrets, VarName, on_disk};
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
@@ -29,7 +29,7 @@ impl Deployer {
         self.changing(move |deployer| async move {
             let registry = deployer.registry.clone();
             let of = function.clone();
-            deploy::on_disk(move || registry.set_secret(&of, &name, &value)).await?;
+            on_disk(move || registry.set_secret(&of, &name, &value)).await?;
             deployer.instances.renew(&function).await;
             Ok(())
         })
@@ -56,7 +56,7 @@ impl Deployer {
             }
             let registry = deployer.registry.clone();
             let of = function.clone();
-            let removed = deploy::on_disk(move || registry.remove_secret(&of, &name)).await?;
+            let removed = on_disk(move || registry.remove_secret(&of, &name)).await?;
             // A version without traffic, which somebody asked for by number,
             // may have known it.
             deployer.instances.renew(&function).await;
@@ -73,7 +73,7 @@ impl Deployer {
     pub(super) async fn secrets(&self, manifest: &Manifest) -> Result<Secrets, DeployError> {
         let registry = self.registry.clone();
         let (function, names) = (manifest.name.clone(), manifest.secrets.clone());
-        Ok(deploy::on_disk(move || registry.open_secrets(&function, &names)).await?)
+        Ok(on_disk(move || registry.open_secrets(&function, &names)).await?)
     }
 }
 

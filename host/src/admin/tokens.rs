@@ -1,11 +1,11 @@
 //! Tokens in the admin API: made, listed, removed.
 
 use super::answers::{Audited, Created, Empty, Gone, Unkept};
-use super::api::{Shared, on_disk};
+use super::api::Shared;
 use super::auth::Done;
 use super::error::AdminError;
 use super::extract::{InBody, InPath, PathPart};
-use crate::registry::{Scope, TimeLimit, Token, TokenName};
+use crate::registry::{Scope, TimeLimit, Token, TokenName, on_disk};
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;

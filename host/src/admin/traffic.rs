@@ -1,9 +1,9 @@
 //! Who gets a function's traffic: splits, going back, taking it out of service.
 
-use super::deploy::{DeployError, Deployer, on_disk};
+use super::deploy::{DeployError, Deployer};
 use crate::failpoint::fail_point;
 use crate::names::{FunctionName, VersionId};
-use crate::registry::{Act, Actor, Cause, Change, Deployment, Outcome, Split, Version};
+use crate::registry::{Act, Actor, Cause, Change, Deployment, Outcome, Split, Version, on_disk};
 use crate::routing::{Breach, InService, Ready};
 use crate::telemetry::Source;
 use std::sync::Arc;

@@ -5,6 +5,7 @@ use super::arriving::Arriving;
 use super::error::GatewayError;
 use super::request::Gateway;
 use crate::names::VersionId;
+use crate::registry::on_disk;
 use crate::routing::{Ready, Route};
 use http::Request;
 use http::header::{self, HeaderMap, HeaderName};
@@ -78,16 +79,6 @@ impl Gateway {
         };
         Ok(version.find(request.method().as_str(), request.uri(), mount_len)?)
     }
-}
-
-async fn on_disk<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
-where
-    T: Send + 'static,
-    E: Send + 'static,
-{
-    tokio::task::spawn_blocking(work)
-        .await
-        .expect("disk work does not panic")
 }
 
 #[cfg(test)]
