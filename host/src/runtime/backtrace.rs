@@ -25,7 +25,7 @@ impl Backtraces {
         }
     }
 
-    /// What [`Backtraces::as_str`] says.
+    /// The word that stands for it, as it was written.
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Names, Self::Lines]
             .into_iter()

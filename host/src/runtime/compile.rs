@@ -22,7 +22,7 @@ const MAX_TIME: Duration = Duration::from_secs(120);
 /// Most address space that the compiler may use, in bytes.
 const MAX_MEMORY: u64 = 4 * 1024 * 1024 * 1024;
 
-/// The hidden subcommand that [`compile_in_child`] runs.
+/// The hidden subcommand that `compile_in_child` runs.
 pub const COMPILE_SUBCOMMAND: &str = "compile-component";
 
 /// How the child says that a component on disk is not what was sent.
