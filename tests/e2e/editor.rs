@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use boon::{Compiler, Draft, SchemaIndex, Schemas};
 use serde_json::Value;
 
-use crate::harness::{dunlin, repository, run};
+use crate::harness::{dunlin, is_as_reviewed, repository, run};
 
 /// The schema that the command prints.
 struct Schema {
@@ -40,16 +40,7 @@ impl Schema {
 #[tokio::test]
 async fn the_schema_is_as_reviewed() {
     let printed = run(dunlin().arg("schema")).await.succeeded().stdout;
-    let golden = repository().join("docs/dunlin.schema.json");
-    if std::env::var_os("DUNLIN_BLESS").is_some() {
-        fs::write(&golden, &printed).expect("can be written");
-    }
-    let reviewed = fs::read_to_string(&golden).unwrap_or_default();
-    assert!(
-        printed == reviewed,
-        "differs from {}; DUNLIN_BLESS=1 writes it anew. Now:\n{printed}",
-        golden.display()
-    );
+    is_as_reviewed("docs/dunlin.schema.json", &printed);
     let schema: Value = printed.parse().expect("is JSON");
     let mut keys = 0;
     let own = [&schema];

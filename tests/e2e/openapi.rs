@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use reqwest::{Body, Client};
 use serde_json::{Value, json};
 
-use crate::harness::{Host, component, function_folder, repository};
+use crate::harness::{Host, component, function_folder, is_as_reviewed};
 
 /// The methods that an item of `paths` may have.
 const METHODS: [&str; 5] = ["get", "head", "post", "put", "delete"];
@@ -19,16 +19,7 @@ const METHODS: [&str; 5] = ["get", "head", "post", "put", "delete"];
 async fn the_document_is_as_reviewed_and_valid() {
     let host = Host::start().await;
     let printed = host.run(["openapi"]).await.succeeded().stdout;
-    let golden = repository().join("docs/admin.openapi.json");
-    if std::env::var_os("DUNLIN_BLESS").is_some() {
-        fs::write(&golden, &printed).expect("can be written");
-    }
-    let reviewed = fs::read_to_string(&golden).unwrap_or_default();
-    assert!(
-        printed == reviewed,
-        "differs from {}; DUNLIN_BLESS=1 writes it anew. Now:\n{printed}",
-        golden.display()
-    );
+    is_as_reviewed("docs/admin.openapi.json", &printed);
     let document: Value = printed.parse().expect("is JSON");
 
     // The schema of OpenAPI 3.1 itself, from spec.openapis.org.

@@ -48,11 +48,6 @@ async fn weights(host: &Host) -> Vec<(u64, u64)> {
     each.collect()
 }
 
-fn token(host: &Host) -> String {
-    let token = std::fs::read_to_string(host.data_dir().join("token"));
-    token.expect("is there").trim().to_owned()
-}
-
 #[tokio::test]
 async fn traffic_is_divided_and_a_key_stays_with_its_version() {
     let host = Host::start().await;
@@ -144,7 +139,7 @@ async fn a_token_reaches_any_version() {
         }
         Answer::to(request).await
     };
-    let token = token(&host);
+    let token = host.token();
     let path = "/misc/var/VERSION";
     assert_eq!(ask(path, "1", Some(&token)).await.ok(), "1");
     assert_eq!(ask(path, "2", Some(&token)).await.ok(), "2");
@@ -188,7 +183,11 @@ async fn a_canary_that_fails_loses_its_traffic() {
     assert_eq!(host.get("/misc/var/ONLY_IN_1").await.ok(), "yes");
     let line = host.logged("misc", "lost its traffic").await;
     assert_eq!(line["version"], 2);
-    let deployments = Answer::to(admin(&host, "/v1/functions/misc/deployments")).await;
+    let deployments = {
+        let path = "/v1/functions/misc/deployments";
+        let request = host.admin_request(Method::GET, path);
+        Answer::to(request.bearer_auth(host.token())).await
+    };
     let causes: Vec<_> = deployments.json()["deployments"]
         .as_array()
         .expect("a list")
@@ -203,13 +202,6 @@ async fn a_canary_that_fails_loses_its_traffic() {
     other.succeeded();
     let first = deploy_as(&host, 3, &["--canary", "10%"]).await;
     assert!(first.stderr.contains("without `--canary`"), "{first:#?}");
-}
-
-fn admin(host: &Host, path: &str) -> reqwest::RequestBuilder {
-    let client = reqwest::Client::builder().no_proxy().build();
-    let client = client.expect("the client is sound");
-    let url = format!("http://{}{path}", host.admin);
-    client.get(url).bearer_auth(token(host))
 }
 
 #[tokio::test]
@@ -291,7 +283,7 @@ async fn a_deployment_goes_on_when_its_caller_goes_away() {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     let fields = |length: usize| {
-        let token = token(&host);
+        let token = host.token();
         format!("host: h\r\nauthorization: Bearer {token}\r\ncontent-length: {length}\r\n\r\n")
     };
     let mut wire = Wire::connect(host.admin).await;

@@ -8,7 +8,7 @@ use std::path::Path;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
-use super::{BuildSection, EgressEntry, EgressPolicy, Limits, TomlError, VarName};
+use super::{BuildSection, EgressSection, Isolation, Limits, OnDisconnect, TomlError, VarName};
 use crate::names::{FunctionName, HostName, Mount};
 
 /// A function's manifest, every setting decoded and defaulted.
@@ -203,39 +203,6 @@ impl TryFrom<RawManifest> for Manifest {
     }
 }
 
-/// Who shares an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Isolation {
-    /// Many invocations at once in one instance.
-    Shared,
-    /// One invocation at a time; the instance is used again.
-    Serial,
-    /// An instance for each invocation.
-    Fresh,
-}
-
-/// What becomes of an invocation whose caller goes away.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum OnDisconnect {
-    /// It ends: an instance of its own is dropped at once, a shared one when
-    /// nobody waits for it any more.
-    #[default]
-    Cancel,
-    /// It goes on to its end, or its deadline.
-    Finish,
-}
-
-/// `[egress]`: what the guest may reach.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct EgressSection {
-    /// Destinations, by default none.
-    #[schemars(with = "Vec<EgressEntry>")]
-    pub allow: EgressPolicy,
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -243,7 +210,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::registry::{BuildCommand, ByteSize, TimeLimit};
+    use crate::registry::{BuildCommand, ByteSize, EgressPolicy, TimeLimit};
 
     const FULL: &str = r#"
 name = "shop"

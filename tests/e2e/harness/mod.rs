@@ -55,3 +55,18 @@ pub(crate) fn until<T>(
         }
     })
 }
+
+/// Asserts that `text` is what was reviewed and committed. `DUNLIN_BLESS=1`
+/// writes the file anew, to be reviewed again.
+#[track_caller]
+pub(crate) fn is_as_reviewed(path: &str, text: &str) {
+    let golden = repository().join(path);
+    if std::env::var_os("DUNLIN_BLESS").is_some() {
+        std::fs::write(&golden, text).expect("can be written");
+    }
+    let reviewed = std::fs::read_to_string(&golden).unwrap_or_default();
+    assert!(
+        text == reviewed,
+        "differs from {path}; DUNLIN_BLESS=1 writes it anew. Now:\n{text}"
+    );
+}
