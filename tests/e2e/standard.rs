@@ -135,7 +135,10 @@ async fn outgoing_requests_that_are_nobodys_are_counted_too() {
     let path = format!("/wasi-http-03/fetch/{}/hang", upstream.address);
     let hanging = tokio::spawn(host.request(Method::GET, &path).send());
     upstream.hanging(1).await;
-    assert_eq!(answered().await, "4");
+    // On a busy machine one of them may have been promoted: then it has its
+    // instance for itself.
+    let together = answered().await;
+    assert!(["2", "4"].contains(&&*together), "{together}");
     assert_eq!(answered().await, "2");
     upstream.let_go();
     let answer = hanging.await.expect("no panic").expect("an answer");
