@@ -10,6 +10,7 @@ use http::StatusCode;
 
 use crate::headers::Headers;
 use crate::json;
+use crate::openapi::Operation;
 use crate::respond::IntoResponse;
 use crate::response::Response;
 
@@ -122,6 +123,10 @@ impl IntoResponse for HttpError {
             headers: self.headers,
             body,
         }
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.http_error(None, "Error");
     }
 }
 

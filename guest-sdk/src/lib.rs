@@ -2,15 +2,14 @@
 //!
 //! ```
 //! use dunlin::prelude::*;
-//! use serde::{Deserialize, Serialize};
 //!
-//! #[derive(Deserialize)]
+//! #[model]
 //! struct Page {
 //!     #[serde(default)]
 //!     limit: Option<u32>,
 //! }
 //!
-//! #[derive(Serialize)]
+//! #[model]
 //! struct Item {
 //!     id: u32,
 //!     limit: u32,
@@ -45,10 +44,13 @@ extern crate self as dunlin;
 pub mod body;
 mod env;
 mod error;
+mod extensions;
 pub mod extract;
 pub mod fetch;
 mod headers;
 mod json;
+mod model;
+pub mod openapi;
 mod request;
 mod respond;
 mod response;
@@ -68,18 +70,24 @@ mod wasm;
 use wasm as platform;
 
 pub use body::Body;
-pub use dunlin_macros::{delete, get, head, options, patch, post, put};
+pub use dunlin_macros::{delete, get, head, model, options, patch, post, put};
 pub use env::{VarError, var};
 pub use error::{Error, HttpError};
+pub use extensions::Extensions;
 pub use futures::future::join_all;
 pub use futures::join;
 pub use headers::Headers;
 pub use http;
+pub use model::Model;
 pub use request::{Parts, Request};
 pub use respond::{Html, IntoHeaders, IntoResponse};
 pub use response::Response;
 pub use routing::App;
 pub use time::sleep;
+
+// What the macros' expansions derive with, so that functions need not list them.
+#[doc(hidden)]
+pub use {schemars, serde};
 
 /// Goes on with `work` after the response was sent.
 ///
@@ -96,7 +104,7 @@ pub mod prelude {
     pub use crate::http::{HeaderMap, Method, StatusCode};
     pub use crate::{
         Body, Error, Headers, Html, HttpError, IntoResponse, Request, Response, delete, get, head,
-        options, patch, post, put,
+        model, options, patch, post, put,
     };
 }
 
@@ -104,6 +112,7 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::extract::collect::Extraction;
+    pub use crate::openapi::expansion::{answer, future_answer, last_argument};
     #[cfg(target_arch = "wasm32")]
     pub use crate::wasm::{Component, Root, bindings};
     #[cfg(target_arch = "wasm32")]
@@ -122,25 +131,59 @@ pub mod __private {
 /// ```
 ///
 /// It stands at the crate's root, once, and takes the functions by path:
-/// `app![hello, items::read, items::write]`; the longer form
-/// `app! { routes: [hello] }` is the same. It defines `pub fn app() -> App`,
-/// through which tests call the app natively.
+/// `app![hello, items::read, items::write]`. The longer form also says what the
+/// API's documentation says of the whole, in this order; what is left out is
+/// the crate's name, version and description:
+///
+/// ```
+/// # use dunlin::prelude::*;
+/// # #[get("/")]
+/// # async fn hello() -> &'static str { "Hello!" }
+/// dunlin::app! {
+///     title: "Greetings",
+///     version: "2.0",
+///     description: "Says *hello*.",
+///     routes: [hello],
+/// }
+/// # fn main() {}
+/// ```
+///
+/// It defines `pub fn app() -> App`, through which tests call the app natively.
 #[macro_export]
 macro_rules! app {
-    (routes: [$($route:path),* $(,)?] $(,)?) => {
-        $crate::app![$($route),*];
-    };
     ($($route:path),* $(,)?) => {
+        $crate::app! { routes: [$($route),*] }
+    };
+    (
+        $(title: $title:expr,)?
+        $(version: $version:expr,)?
+        $(description: $description:expr,)?
+        routes: [$($route:path),* $(,)?] $(,)?
+    ) => {
         /// The app that this crate serves; call it in tests.
         #[must_use]
         pub fn app() -> $crate::App {
             const ROUTES: &[$crate::routing::Route] =
                 &[$(<$route as $crate::routing::Handler>::ROUTE),*];
             const _: () = $crate::routing::assert_distinct(ROUTES);
-            $crate::App::new(ROUTES)
+            const INFO: $crate::openapi::Info = $crate::openapi::Info {
+                title: $crate::__first!($($title,)? env!("CARGO_PKG_NAME")),
+                version: $crate::__first!($($version,)? env!("CARGO_PKG_VERSION")),
+                description: $crate::__first!($($description,)? env!("CARGO_PKG_DESCRIPTION")),
+            };
+            $crate::App::new(&INFO, ROUTES)
         }
 
         $crate::__export!(app);
+    };
+}
+
+/// The first of its arguments: what was said, or what stands for it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __first {
+    ($first:expr $(, $rest:expr)*) => {
+        $first
     };
 }
 

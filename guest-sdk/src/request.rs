@@ -3,6 +3,7 @@
 use http::Method;
 
 use crate::body::Body;
+use crate::extensions::Extensions;
 use crate::headers::Headers;
 use crate::routing::Segment;
 
@@ -21,6 +22,7 @@ pub struct Parts {
     pub(crate) headers: Headers,
     /// The template of the route that answers; empty until one is chosen.
     pub(crate) segments: &'static [Segment],
+    pub(crate) extensions: Extensions,
 }
 
 impl Request {
@@ -76,6 +78,7 @@ impl Request {
                 target,
                 headers,
                 segments: &[],
+                extensions: Extensions::default(),
             },
             body,
         }
@@ -170,5 +173,16 @@ impl Parts {
     #[must_use]
     pub fn headers(&self) -> &Headers {
         &self.headers
+    }
+
+    /// What middleware and dependencies noted for those that come later.
+    #[must_use]
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// The same, to note more.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.extensions
     }
 }

@@ -10,6 +10,8 @@ use crate::body::Body;
 use crate::error::{Error, HttpError};
 use crate::extract::Json;
 use crate::headers::Headers;
+use crate::model::Model;
+use crate::openapi::{Operation, Schema};
 use crate::response::Response;
 
 /// What a handler may answer.
@@ -39,7 +41,16 @@ use crate::response::Response;
 pub trait IntoResponse {
     /// The response that goes out.
     fn into_response(self) -> Response;
+
+    /// Tells the API's documentation what it answers: if left out, that nothing
+    /// is known.
+    fn describe(operation: &mut Operation) {
+        let _ = operation;
+    }
 }
+
+/// The schema of a text.
+const TEXT: &str = "{\"type\":\"string\"}";
 
 impl IntoResponse for Response {
     fn into_response(self) -> Response {
@@ -57,6 +68,11 @@ impl IntoResponse for () {
     fn into_response(self) -> Response {
         StatusCode::NO_CONTENT.into_response()
     }
+
+    fn describe(operation: &mut Operation) {
+        let status = operation.route().status.unwrap_or(204);
+        operation.answer(status, "Successful Response", None);
+    }
 }
 
 impl IntoResponse for StatusCode {
@@ -69,11 +85,19 @@ impl IntoResponse for &'static str {
     fn into_response(self) -> Response {
         Response::typed("text/plain; charset=utf-8", self)
     }
+
+    fn describe(operation: &mut Operation) {
+        operation.success_of("text/plain", Some(Schema::text(TEXT)));
+    }
 }
 
 impl IntoResponse for String {
     fn into_response(self) -> Response {
         Response::typed("text/plain; charset=utf-8", self)
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.success_of("text/plain", Some(Schema::text(TEXT)));
     }
 }
 
@@ -81,17 +105,29 @@ impl IntoResponse for Cow<'static, str> {
     fn into_response(self) -> Response {
         self.into_owned().into_response()
     }
+
+    fn describe(operation: &mut Operation) {
+        String::describe(operation);
+    }
 }
 
 impl IntoResponse for Vec<u8> {
     fn into_response(self) -> Response {
         Response::typed("application/octet-stream", self)
     }
+
+    fn describe(operation: &mut Operation) {
+        operation.success_of("application/octet-stream", None);
+    }
 }
 
 impl IntoResponse for Body {
     fn into_response(self) -> Response {
         Response::typed("application/octet-stream", self)
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.success_of("application/octet-stream", None);
     }
 }
 
@@ -103,16 +139,25 @@ impl<T: Into<Body>> IntoResponse for Html<T> {
     fn into_response(self) -> Response {
         Response::typed("text/html; charset=utf-8", self.0)
     }
+
+    fn describe(operation: &mut Operation) {
+        operation.success_of("text/html", Some(Schema::text(TEXT)));
+    }
 }
 
 /// A value that cannot be written as JSON, such as a map whose keys are no
 /// strings, is a 500 and a log line.
-impl<T: Serialize> IntoResponse for Json<T> {
+impl<T: Serialize + Model> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
             Ok(body) => Response::typed("application/json", body),
             Err(error) => Error::from(error).into_response(),
         }
+    }
+
+    fn describe(operation: &mut Operation) {
+        let schema = operation.schema::<T>();
+        operation.success_of("application/json", Some(schema));
     }
 }
 
@@ -122,6 +167,11 @@ impl<T: IntoResponse, E: IntoResponse> IntoResponse for Result<T, E> {
             Ok(answer) => answer.into_response(),
             Err(error) => error.into_response(),
         }
+    }
+
+    fn describe(operation: &mut Operation) {
+        T::describe(operation);
+        E::describe(operation);
     }
 }
 
@@ -133,11 +183,20 @@ impl<T: IntoResponse> IntoResponse for Option<T> {
             None => HttpError::new(StatusCode::NOT_FOUND, "Not Found").into_response(),
         }
     }
+
+    fn describe(operation: &mut Operation) {
+        T::describe(operation);
+        operation.http_error(Some(404), "Not Found");
+    }
 }
 
 impl<T: IntoResponse> IntoResponse for (StatusCode, T) {
     fn into_response(self) -> Response {
         self.1.into_response().with_status(self.0)
+    }
+
+    fn describe(operation: &mut Operation) {
+        T::describe(operation);
     }
 }
 
@@ -147,11 +206,19 @@ impl<H: IntoHeaders, T: IntoResponse> IntoResponse for (H, T) {
         self.0.add_to(&mut response.headers);
         response
     }
+
+    fn describe(operation: &mut Operation) {
+        T::describe(operation);
+    }
 }
 
 impl<H: IntoHeaders, T: IntoResponse> IntoResponse for (StatusCode, H, T) {
     fn into_response(self) -> Response {
         (self.1, self.2).into_response().with_status(self.0)
+    }
+
+    fn describe(operation: &mut Operation) {
+        T::describe(operation);
     }
 }
 

@@ -42,6 +42,18 @@ impl Response {
         self
     }
 
+    /// The same response, with this status if it has that of any success.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_success_status(mut self, status: u16) -> Self {
+        if matches!(self.status, StatusCode::OK | StatusCode::NO_CONTENT)
+            && let Ok(status) = StatusCode::from_u16(status)
+        {
+            self.status = status;
+        }
+        self
+    }
+
     /// The same response with this header field, in place of all of that name.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {

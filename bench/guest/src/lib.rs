@@ -7,7 +7,6 @@ mod work;
 use std::time::Duration;
 
 use dunlin::prelude::*;
-use serde::Deserialize;
 
 use crate::work::{Order, count_primes};
 
@@ -17,7 +16,7 @@ async fn hello() -> &'static str {
     "hello"
 }
 
-#[derive(Deserialize)]
+#[model]
 struct Nap {
     ms: u64,
 }
@@ -29,7 +28,7 @@ async fn sleep(Query(nap): Query<Nap>) -> &'static str {
     "slept"
 }
 
-#[derive(Deserialize)]
+#[model]
 struct Range {
     below: u32,
 }
@@ -46,7 +45,7 @@ async fn cpu_async(Query(range): Query<Range>) -> String {
     count_primes(range.below).to_string()
 }
 
-#[derive(Deserialize)]
+#[model]
 struct Upstream {
     url: String,
 }
@@ -62,6 +61,13 @@ async fn fanout(Query(upstream): Query<Upstream>) -> Result<String, Error> {
 async fn length(url: &str) -> Result<usize, Error> {
     let answer = dunlin::fetch::get(url).send().await?;
     Ok(answer.bytes().await?.len())
+}
+
+/// The native server of the bench reads it too, so it is no `#[model]`.
+impl dunlin::Model for Order {
+    fn schema(_: &mut dunlin::openapi::Schemas) -> dunlin::openapi::Schema {
+        dunlin::openapi::Schema::text(r#"{"type":"object"}"#)
+    }
 }
 
 /// Parses an order and serialises it again.

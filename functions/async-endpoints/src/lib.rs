@@ -23,10 +23,10 @@
 use std::time::Duration;
 
 use dunlin::prelude::*;
-use serde::Serialize;
 
 /// What both endpoints answer.
-#[derive(Debug, PartialEq, Serialize)]
+#[model]
+#[derive(PartialEq)]
 struct Message {
     message: &'static str,
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use dunlin::prelude::*;
-use serde::{Deserialize, Serialize};
 
 /// Sends the body back while it still comes in.
 ///
@@ -15,7 +14,8 @@ async fn echo(body: Body) -> Body {
 }
 
 /// An order. Its JSON is parsed and written anew.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[model]
+#[derive(PartialEq)]
 struct Order {
     id: u64,
     customer: String,
@@ -25,7 +25,8 @@ struct Order {
 }
 
 /// A line of an [`Order`].
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[model]
+#[derive(PartialEq)]
 struct Item {
     name: String,
     price: f64,
@@ -41,7 +42,7 @@ async fn echo_json(Json(order): Json<Order>) -> Json<Order> {
 }
 
 /// How fast to count.
-#[derive(Deserialize)]
+#[model]
 struct Pace {
     /// Milliseconds between two lines.
     #[serde(default)]

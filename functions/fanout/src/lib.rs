@@ -4,20 +4,19 @@
 use std::time::{Duration, Instant};
 
 use dunlin::prelude::*;
-use serde::{Deserialize, Serialize};
 
 /// No upstream may take longer.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// `?url=…&url=…`, as often as wanted; without any, the variable `UPSTREAMS`.
-#[derive(Deserialize)]
+#[model]
 struct Upstreams {
     #[serde(default)]
     url: Vec<String>,
 }
 
 /// How it went with one upstream.
-#[derive(Serialize)]
+#[model]
 struct Report {
     url: String,
     millis: u128,
@@ -26,7 +25,8 @@ struct Report {
 }
 
 /// What came of it: an answer of whatever status, or why there was none.
-#[derive(Debug, PartialEq, Serialize)]
+#[model]
+#[derive(PartialEq)]
 #[serde(untagged)]
 enum Outcome {
     Answered { status: u16, bytes: usize },

@@ -6,13 +6,13 @@
 
 use dunlin::extract::{Invalid, Problem};
 use dunlin::prelude::*;
-use serde::Serialize;
 
 /// The largest `n`: about a second's work, and 50 MB of memory.
 const MAX: u32 = 50_000_000;
 
 /// The answer.
-#[derive(Debug, PartialEq, Serialize)]
+#[model]
+#[derive(PartialEq)]
 struct Primes {
     n: u32,
     count: usize,

@@ -1,5 +1,7 @@
 //! The attributes of the `dunlin` crate; use them through it.
 
+mod arguments;
+mod model;
 mod route;
 mod template;
 
@@ -29,4 +31,15 @@ methods! {
     delete "DELETE"
     head "HEAD"
     options "OPTIONS"
+}
+
+/// Makes a struct or an enum a model: a type that requests bring and answers
+/// carry.
+///
+/// It derives `Debug`, `Clone`, serde's `Serialize` and `Deserialize`, a JSON
+/// schema, and `dunlin::Model`. The type's doc comments are the schema's
+/// descriptions; serde's attributes mean what they mean.
+#[proc_macro_attribute]
+pub fn model(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    model::expand(arguments.into(), item.into()).into()
 }

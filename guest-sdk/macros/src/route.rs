@@ -5,6 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Error, FnArg, ItemFn, LitStr, Meta, Result, ReturnType, Type, parse2};
 
+use crate::arguments;
 use crate::template::{self, Segment};
 
 /// The function, unchanged, and beside it a type of the same name that
@@ -29,10 +30,10 @@ pub(crate) fn expand(method: &str, arguments: TokenStream, item: TokenStream) ->
 }
 
 fn expand_route(method: &str, arguments: TokenStream, function: &ItemFn) -> Result<TokenStream> {
-    let path = path(method, arguments)?;
-    let segments = template::parse(&path)?;
+    let arguments = arguments::parse(method, arguments)?;
+    let segments = template::parse(&arguments.path)?;
     let types = argument_types(function)?;
-    check_path_arguments(&path, &segments, &types)?;
+    check_path_arguments(&arguments.path, &segments, &types)?;
 
     let name = &function.sig.ident;
     let visibility = &function.vis;
@@ -45,6 +46,14 @@ fn expand_route(method: &str, arguments: TokenStream, function: &ItemFn) -> Resu
     let (summary, description) = documentation(function, text);
     let segments = segments.iter().map(Segment::tokens);
     let call = call(function, &types);
+    let answer = match &arguments.status {
+        Some(status) => quote! {
+            let answer: ::dunlin::Response = async move { #call }.await;
+            answer.with_success_status(#status)
+        },
+        None => call,
+    };
+    let describe = describe(function, &types);
 
     Ok(quote! {
         #[doc(hidden)]
@@ -54,43 +63,17 @@ fn expand_route(method: &str, arguments: TokenStream, function: &ItemFn) -> Resu
         impl ::dunlin::routing::Handler for #name {
             const ROUTE: ::dunlin::routing::Route = ::dunlin::routing::Route {
                 method: #method,
-                path: #path,
+                #arguments
                 segments: &[#(#segments),*],
                 lane: ::dunlin::routing::Lane::#lane,
                 name: #text,
                 summary: #summary,
                 description: #description,
-                call: |request| ::std::boxed::Box::pin(async move { #call }),
+                operation: |operation| { #describe },
+                call: |request| ::std::boxed::Box::pin(async move { #answer }),
             };
         }
     })
-}
-
-/// The attribute's one argument.
-fn path(method: &str, arguments: TokenStream) -> Result<LitStr> {
-    let attribute = method.to_lowercase();
-    if arguments.is_empty() {
-        return Err(template::at_attribute(&format!(
-            "which path? write `#[{attribute}(\"/items/{{id}}\")]`"
-        )));
-    }
-    let mut parts = arguments.clone().into_iter();
-    let first: TokenStream = parts.by_ref().take(1).collect();
-    let path = parse2::<LitStr>(first).map_err(|error| {
-        Error::new(
-            error.span(),
-            format!("the path is a string: write `#[{attribute}(\"/items/{{id}}\")]`"),
-        )
-    })?;
-    // A comma, then what no version of this attribute knows yet.
-    let more: TokenStream = parts.skip(1).collect();
-    if more.is_empty() {
-        return Ok(path);
-    }
-    Err(Error::new_spanned(
-        more.clone(),
-        format!("unknown argument `{more}`: `#[{attribute}(…)]` takes the path and nothing else"),
-    ))
 }
 
 fn argument_types(function: &ItemFn) -> Result<Vec<&Type>> {
@@ -263,6 +246,32 @@ fn call(function: &ItemFn, types: &[&Type]) -> TokenStream {
             return extraction.into_response();
         };
         #answer
+    }
+}
+
+/// Describes every argument, and the answer: the compiler finds its type, which
+/// may be an `impl IntoResponse`.
+fn describe(function: &ItemFn, types: &[&Type]) -> TokenStream {
+    let name = &function.sig.ident;
+    let values: Vec<_> = (0..types.len())
+        .map(|index| format_ident!("argument_{index}"))
+        .collect();
+    let answer = match function.sig.asyncness {
+        Some(_) => quote!(future_answer),
+        None => quote!(answer),
+    };
+    let arguments = types.split_last().map(|(last, parts)| {
+        quote! {
+            #(<#parts as ::dunlin::extract::FromRequestParts>::describe(operation);)*
+            ::dunlin::__private::last_argument::<#last, _>(operation);
+        }
+    });
+    quote! {
+        #arguments
+        ::dunlin::__private::#answer(
+            operation,
+            |(#(#values,)*): (#(#types,)*)| #name(#(#values),*),
+        );
     }
 }
 

@@ -10,6 +10,8 @@ use super::problem::{Loc, Problem, input_text};
 use super::{BodyRejection, FromRequest, Invalid, Rejection};
 use crate::error::HttpError;
 use crate::headers::Headers;
+use crate::model::Model;
+use crate::openapi::Operation;
 use crate::request::Request;
 
 /// A JSON body, or a JSON answer.
@@ -53,7 +55,7 @@ impl From<JsonRejection> for Rejection {
     }
 }
 
-impl<T: DeserializeOwned> FromRequest for Json<T> {
+impl<T: DeserializeOwned + Model> FromRequest for Json<T> {
     type Rejection = JsonRejection;
 
     async fn from_request(request: Request) -> Result<Self, JsonRejection> {
@@ -63,6 +65,12 @@ impl<T: DeserializeOwned> FromRequest for Json<T> {
         let body = request.into_body().bytes().await;
         let body = body.map_err(|error| JsonRejection::Body(error.into()))?;
         parse(&body).map(Json)
+    }
+
+    fn describe(operation: &mut Operation) {
+        let schema = operation.schema::<T>();
+        operation.body("application/json", Some(schema));
+        operation.invalid();
     }
 }
 

@@ -35,6 +35,7 @@ pub use problem::{Invalid, Problem, Rejection};
 pub use query::Query;
 pub use raw::BodyRejection;
 
+use crate::openapi::Operation;
 use crate::request::{Parts, Request};
 
 /// An argument that is read off a request's head.
@@ -71,6 +72,11 @@ pub trait FromRequestParts: Sized {
     /// Reads it.
     fn from_request_parts(parts: &mut Parts)
     -> impl Future<Output = Result<Self, Self::Rejection>>;
+
+    /// Tells the API's documentation what it reads: nothing, if left out.
+    fn describe(operation: &mut Operation) {
+        let _ = operation;
+    }
 }
 
 /// An argument that takes the whole request, body included; the last one.
@@ -88,6 +94,11 @@ pub trait FromRequest<Via = ViaRequest>: Sized {
 
     /// Reads it.
     fn from_request(request: Request) -> impl Future<Output = Result<Self, Self::Rejection>>;
+
+    /// Tells the API's documentation what it reads: nothing, if left out.
+    fn describe(operation: &mut Operation) {
+        let _ = operation;
+    }
 }
 
 /// Marks arguments that need the body.
@@ -104,6 +115,10 @@ impl<T: FromRequestParts> FromRequest<ViaParts> for T {
     async fn from_request(mut request: Request) -> Result<Self, Self::Rejection> {
         T::from_request_parts(request.parts_mut()).await
     }
+
+    fn describe(operation: &mut Operation) {
+        T::describe(operation);
+    }
 }
 
 impl<T: FromRequestParts> FromRequestParts for Result<T, T::Rejection> {
@@ -112,6 +127,10 @@ impl<T: FromRequestParts> FromRequestParts for Result<T, T::Rejection> {
     async fn from_request_parts(parts: &mut Parts) -> Result<Self, Self::Rejection> {
         Ok(T::from_request_parts(parts).await)
     }
+
+    fn describe(operation: &mut Operation) {
+        T::describe(operation);
+    }
 }
 
 impl<T: FromRequest<ViaRequest>> FromRequest<ViaRequest> for Result<T, T::Rejection> {
@@ -119,5 +138,9 @@ impl<T: FromRequest<ViaRequest>> FromRequest<ViaRequest> for Result<T, T::Reject
 
     async fn from_request(request: Request) -> Result<Self, Self::Rejection> {
         Ok(T::from_request(request).await)
+    }
+
+    fn describe(operation: &mut Operation) {
+        T::describe(operation);
     }
 }

@@ -9,6 +9,8 @@ use super::input::{self, At, Repairs};
 use super::problem::{Loc, Problem, input_text};
 use super::text::PathInput;
 use super::{FromRequestParts, Invalid};
+use crate::model::Model;
+use crate::openapi::Operation;
 use crate::request::Parts;
 use crate::routing;
 
@@ -21,11 +23,16 @@ use crate::routing;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Path<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequestParts for Path<T> {
+impl<T: DeserializeOwned + Model> FromRequestParts for Path<T> {
     type Rejection = Invalid;
 
     async fn from_request_parts(parts: &mut Parts) -> Result<Self, Invalid> {
         parse(&params(parts)?).map(Path)
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.path_parameters::<T>();
+        operation.invalid();
     }
 }
 

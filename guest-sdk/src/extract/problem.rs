@@ -8,6 +8,7 @@ use http::StatusCode;
 
 use crate::error::{Error, HttpError};
 use crate::json;
+use crate::openapi::Operation;
 use crate::respond::IntoResponse;
 use crate::response::Response;
 
@@ -146,6 +147,10 @@ impl IntoResponse for Invalid {
         }
         body.push_str("]}");
         Response::typed("application/json", body).with_status(StatusCode::UNPROCESSABLE_ENTITY)
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.invalid();
     }
 }
 

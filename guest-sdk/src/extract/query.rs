@@ -7,6 +7,8 @@ use serde::de::DeserializeOwned;
 use super::input::{self, At};
 use super::text::QueryInput;
 use super::{FromRequestParts, Invalid};
+use crate::model::Model;
+use crate::openapi::{Operation, Place};
 use crate::request::Parts;
 
 /// The query, as a struct.
@@ -21,11 +23,16 @@ use crate::request::Parts;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Query<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequestParts for Query<T> {
+impl<T: DeserializeOwned + Model> FromRequestParts for Query<T> {
     type Rejection = Invalid;
 
     async fn from_request_parts(parts: &mut Parts) -> Result<Self, Invalid> {
         parse(parts.query().unwrap_or_default()).map(Query)
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.parameters::<T>(Place::Query);
+        operation.invalid();
     }
 }
 

@@ -8,6 +8,7 @@ use super::{FromRequest, FromRequestParts, Invalid, Problem, Rejection};
 use crate::body::{Body, BodyError};
 use crate::error::HttpError;
 use crate::headers::Headers;
+use crate::openapi::Operation;
 use crate::request::{Parts, Request};
 
 /// Why a body could not be read. As an answer: 400 when it ended early, 422
@@ -47,6 +48,10 @@ impl FromRequest for Body {
     async fn from_request(request: Request) -> Result<Self, Infallible> {
         Ok(request.into_body())
     }
+
+    fn describe(operation: &mut Operation) {
+        operation.body("application/octet-stream", None);
+    }
 }
 
 impl FromRequest for Vec<u8> {
@@ -55,6 +60,10 @@ impl FromRequest for Vec<u8> {
     async fn from_request(request: Request) -> Result<Self, BodyRejection> {
         Ok(request.into_body().bytes().await?)
     }
+
+    fn describe(operation: &mut Operation) {
+        operation.body("application/octet-stream", None);
+    }
 }
 
 impl FromRequest for String {
@@ -62,6 +71,12 @@ impl FromRequest for String {
 
     async fn from_request(request: Request) -> Result<Self, BodyRejection> {
         Ok(request.into_body().text().await?)
+    }
+
+    fn describe(operation: &mut Operation) {
+        let schema = operation.schema::<String>();
+        operation.body("text/plain", Some(schema));
+        operation.invalid();
     }
 }
 

@@ -6,6 +6,7 @@ use super::Route;
 use super::template::{matches, precedence, same, same_text};
 use crate::body::Body;
 use crate::error::HttpError;
+use crate::openapi::{self, Info};
 use crate::platform;
 use crate::request::Request;
 use crate::respond::IntoResponse;
@@ -14,14 +15,15 @@ use crate::response::Response;
 /// A function's routes. [`app!`](crate::app!) makes it.
 #[derive(Debug, Clone, Copy)]
 pub struct App {
+    info: &'static Info,
     routes: &'static [Route],
 }
 
 impl App {
     /// The app of these routes.
     #[must_use]
-    pub const fn new(routes: &'static [Route]) -> Self {
-        App { routes }
+    pub const fn new(info: &'static Info, routes: &'static [Route]) -> Self {
+        App { info, routes }
     }
 
     /// The routes, in the order in which the host numbers them.
@@ -30,10 +32,18 @@ impl App {
         self.routes
     }
 
-    /// What the host reads at deploy: the routes, as JSON.
+    /// What the host reads at deploy: the routes, and the API's documentation,
+    /// as JSON.
     #[must_use]
     pub fn describe(&self) -> String {
-        super::describe::describe(self.routes)
+        super::describe::describe(self.info, self.routes)
+    }
+
+    /// The API's documentation: an OpenAPI 3.1 document, as JSON. Its paths are
+    /// relative to where the function is mounted.
+    #[must_use]
+    pub fn openapi(&self) -> String {
+        openapi::document(self.info, self.routes)
     }
 
     /// Answers a request: chooses the route by method and path, then calls it.

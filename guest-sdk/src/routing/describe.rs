@@ -2,8 +2,9 @@
 
 use super::{Lane, Route};
 use crate::json::push_string;
+use crate::openapi::{self, Info};
 
-pub(super) fn describe(routes: &[Route]) -> String {
+pub(super) fn describe(info: &Info, routes: &'static [Route]) -> String {
     let mut out = String::from("{\"sdk\":");
     push_string(&mut out, concat!("dunlin ", env!("CARGO_PKG_VERSION")));
     out.push_str(",\"routes\":[");
@@ -26,12 +27,10 @@ pub(super) fn describe(routes: &[Route]) -> String {
             out.push_str(name);
             push_string(&mut out, value);
         }
-        if !route.description.is_empty() {
-            out.push_str(",\"description\":");
-            push_string(&mut out, route.description);
-        }
         out.push('}');
     }
-    out.push_str("]}");
+    out.push_str("],\"openapi\":");
+    out.push_str(&openapi::document(info, routes));
+    out.push('}');
     out
 }

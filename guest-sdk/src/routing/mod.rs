@@ -14,6 +14,7 @@ pub(crate) use template::each_param;
 
 use futures::future::LocalBoxFuture;
 
+use crate::openapi::Operation;
 use crate::request::Request;
 use crate::response::Response;
 
@@ -36,6 +37,16 @@ pub struct Route {
     pub summary: &'static str,
     /// The rest of the handler's documentation; often empty.
     pub description: &'static str,
+    /// What groups it in the documentation.
+    pub tags: &'static [&'static str],
+    /// The status of an answer that does not name its own, if not 200.
+    pub status: Option<u16>,
+    /// Whether the documentation advises against it.
+    pub deprecated: bool,
+    /// Whether the documentation leaves it out.
+    pub hidden: bool,
+    /// Describes the arguments and the answer.
+    pub operation: fn(&mut Operation),
     /// Takes the arguments off the request, and calls the handler.
     pub call: fn(Request) -> LocalBoxFuture<'static, Response>,
 }

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dunlin::prelude::*;
-use serde::Deserialize;
 
 #[get("/sleep/{millis}")]
 pub(crate) async fn sleeps(Path(millis): Path<u64>) -> String {
@@ -65,7 +64,7 @@ pub(crate) async fn prints_a_long_line(Path(bytes): Path<usize>) {
 }
 
 /// Where to fetch from, and what to say meanwhile.
-#[derive(Deserialize)]
+#[model]
 pub(crate) struct Errand {
     url: String,
     #[serde(default)]

@@ -3,7 +3,6 @@
 use std::hint::black_box;
 
 use dunlin::prelude::*;
-use serde::Deserialize;
 
 #[get("/memory")]
 pub(crate) async fn memory() {
@@ -50,7 +49,7 @@ pub(crate) async fn timers() {
 }
 
 /// Where to fetch from, and how often at once.
-#[derive(Deserialize)]
+#[model]
 pub(crate) struct Errand {
     url: String,
     count: usize,

@@ -3,7 +3,6 @@
 //! hold up its event loop, until the host moves it.
 
 use dunlin::prelude::*;
-use serde::Serialize;
 
 /// Says what it can do: this one only answers, so it is an `async fn`.
 #[get("/")]
@@ -18,7 +17,7 @@ fn factors(Path(n): Path<u64>) -> Json<Factors> {
     Json(Factors { n, factors })
 }
 
-#[derive(Serialize)]
+#[model]
 struct Factors {
     n: u64,
     factors: Vec<u64>,

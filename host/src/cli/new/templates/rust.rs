@@ -3,7 +3,6 @@
 //! more than a few milliseconds belongs in a plain `fn`.
 
 use dunlin::prelude::*;
-use serde::{Deserialize, Serialize};
 
 /// Greets everyone.
 #[get("/")]
@@ -18,7 +17,7 @@ async fn hello(Path(who): Path<String>, Query(options): Query<Options>) -> Strin
 }
 
 /// What may stand behind the `?`. What does not fit is answered with 422.
-#[derive(Deserialize)]
+#[model]
 struct Options {
     #[serde(default = "once")]
     times: u8,
@@ -37,14 +36,14 @@ async fn order(Json(order): Json<Order>) -> (StatusCode, Json<Receipt>) {
     (StatusCode::CREATED, Json(Receipt { item, total }))
 }
 
-#[derive(Deserialize)]
+#[model]
 struct Order {
     item: String,
     price: u64,
     count: u32,
 }
 
-#[derive(Serialize)]
+#[model]
 struct Receipt {
     item: String,
     total: u64,

@@ -1,0 +1,138 @@
+//! The schemas that a document's operations refer to.
+
+use std::any::Any;
+
+use schemars::generate::{SchemaGenerator, SchemaSettings};
+use schemars::{JsonSchema, SchemaGenerator as Generator};
+use serde_json::Value;
+
+/// A JSON Schema, draft 2020-12, as JSON text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schema(String);
+
+impl Schema {
+    /// A schema that is known as text.
+    #[must_use]
+    pub fn text(json: impl Into<String>) -> Self {
+        Schema(json.into())
+    }
+
+    /// The JSON text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A field of a model: one parameter of a query, a header or a form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Property {
+    /// Its name on the wire.
+    pub name: String,
+    /// Whether a request without it is refused.
+    pub required: bool,
+    /// What its values are.
+    pub schema: Schema,
+    /// CommonMark; may be empty.
+    pub description: String,
+}
+
+/// Collects the named schemas of a document: its `components.schemas`.
+#[derive(Default)]
+pub struct Schemas {
+    /// Only a function that has models contains what makes one.
+    generated: Option<Box<dyn Generated>>,
+    fixed: Vec<(&'static str, &'static str)>,
+}
+
+/// What [`schemars`] has made.
+trait Generated: Any {
+    /// The definitions, each with its name, as JSON text.
+    fn definitions(&mut self) -> Vec<(String, String)>;
+}
+
+impl Generated for SchemaGenerator {
+    fn definitions(&mut self) -> Vec<(String, String)> {
+        let definitions = self.take_definitions(true).into_iter();
+        definitions
+            .map(|(name, schema)| (name, schema.to_string()))
+            .collect()
+    }
+}
+
+impl Schemas {
+    /// The schema of a type that has one by [`schemars`]: a reference to its
+    /// definition, or the schema itself where the type has no name.
+    pub fn generate<T: JsonSchema>(&mut self) -> Schema {
+        let schema = self.generator().subschema_for::<T>();
+        Schema(Value::from(schema).to_string())
+    }
+
+    /// The fields of a struct that has a schema by [`schemars`].
+    pub fn generate_properties<T: JsonSchema>(&mut self) -> Vec<Property> {
+        let schema = T::json_schema(self.generator());
+        let required = schema.get("required").and_then(Value::as_array);
+        let required = |name: &str| required.is_some_and(|all| all.iter().any(|one| one == name));
+        let Some(Value::Object(properties)) = schema.get("properties") else {
+            return Vec::new();
+        };
+        let property = |(name, schema): (&String, &Value)| {
+            let mut schema = schema.clone();
+            let described = schema
+                .as_object_mut()
+                .and_then(|schema| schema.remove("description"));
+            let description = match described {
+                Some(Value::String(text)) => text,
+                _ => String::new(),
+            };
+            Property {
+                name: name.clone(),
+                required: required(name),
+                schema: Schema(schema.to_string()),
+                description,
+            }
+        };
+        properties.iter().map(property).collect()
+    }
+
+    /// A reference to a schema that is known as text.
+    pub fn fixed(&mut self, name: &'static str, json: &'static str) -> Schema {
+        if self.fixed.iter().all(|(known, _)| *known != name) {
+            self.fixed.push((name, json));
+        }
+        Schema(format!("{{\"$ref\":\"#/components/schemas/{name}\"}}"))
+    }
+
+    /// All named schemas, in the order of their names.
+    pub(super) fn definitions(&mut self) -> Vec<(String, String)> {
+        let fixed = self.fixed.iter();
+        let mut all: Vec<_> = fixed
+            .map(|(name, json)| ((*name).to_owned(), (*json).to_owned()))
+            .collect();
+        if let Some(generated) = &mut self.generated {
+            all.extend(generated.definitions());
+        }
+        all.sort();
+        all
+    }
+
+    fn generator(&mut self) -> &mut Generator {
+        let generated = self.generated.get_or_insert_with(|| {
+            let settings = SchemaSettings::draft2020_12().with(|settings| {
+                settings.definitions_path = "/components/schemas".into();
+                settings.meta_schema = None;
+            });
+            Box::new(settings.into_generator())
+        });
+        let generated: &mut dyn Any = &mut **generated;
+        generated
+            .downcast_mut()
+            .expect("nothing else makes definitions")
+    }
+}
+
+impl std::fmt::Debug for Schemas {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Schemas").finish_non_exhaustive()
+    }
+}
