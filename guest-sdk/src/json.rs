@@ -2,14 +2,21 @@
 
 use std::fmt::Write as _;
 
+/// Appends `text` as it is. Not inlined: descriptions are made of hundreds of
+/// small texts, and each would bring its own code to make room.
+#[inline(never)]
+pub(crate) fn push(out: &mut String, text: &str) {
+    out.push_str(text);
+}
+
 /// Appends `text` as a JSON string, quotes included.
 pub(crate) fn push_string(out: &mut String, text: &str) {
     out.push('"');
     for character in text.chars() {
         match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
+            '"' => push(out, "\\\""),
+            '\\' => push(out, "\\\\"),
+            '\n' => push(out, "\\n"),
             control if u32::from(control) < 0x20 => {
                 // Writing to a `String` cannot fail.
                 let _ = write!(out, "\\u{:04x}", u32::from(control));

@@ -1,8 +1,9 @@
 //! The document as a whole.
 
 use super::operation::separated;
+use super::schemas::insert;
 use super::{Info, Operation, Schemas};
-use crate::json::push_string;
+use crate::json::{push, push_string};
 use crate::routing::{Route, Segment};
 
 /// The OpenAPI 3.1 document of these routes. Its paths are relative to the
@@ -10,19 +11,19 @@ use crate::routing::{Route, Segment};
 pub(crate) fn document(info: &Info, routes: &'static [Route]) -> String {
     let mut out = String::from("{\"openapi\":\"3.1.0\",\"info\":{\"title\":");
     push_string(&mut out, info.title);
-    out.push_str(",\"version\":");
+    push(&mut out, ",\"version\":");
     push_string(&mut out, info.version);
     if !info.description.is_empty() {
-        out.push_str(",\"description\":");
+        push(&mut out, ",\"description\":");
         push_string(&mut out, info.description);
     }
-    out.push_str("},\"paths\":{");
+    push(&mut out, "},\"paths\":{");
     let mut schemas = Schemas::default();
     let mut security: Vec<(String, String)> = Vec::new();
     let paths = paths(routes);
     separated(&mut out, &paths, |out, (path, routes)| {
         push_string(out, path);
-        out.push_str(":{");
+        push(out, ":{");
         separated(out, routes, |out, route| {
             push_string(out, &route.method.to_ascii_lowercase());
             out.push(':');
@@ -32,22 +33,21 @@ pub(crate) fn document(info: &Info, routes: &'static [Route]) -> String {
             schemas = used;
             for scheme in schemes {
                 if !security.contains(&scheme) {
-                    security.push(scheme);
+                    insert(&mut security, scheme);
                 }
             }
         });
         out.push('}');
     });
-    out.push_str("},\"components\":{\"schemas\":{");
+    push(&mut out, "},\"components\":{\"schemas\":{");
     push_named(&mut out, &schemas.definitions());
     out.push('}');
     if !security.is_empty() {
-        security.sort();
-        out.push_str(",\"securitySchemes\":{");
+        push(&mut out, ",\"securitySchemes\":{");
         push_named(&mut out, &security);
         out.push('}');
     }
-    out.push_str("}}");
+    push(&mut out, "}}");
     out
 }
 
@@ -70,10 +70,10 @@ fn path(segments: &[Segment]) -> String {
     for segment in segments {
         path.push('/');
         match segment {
-            Segment::Literal(text) => path.push_str(text),
+            Segment::Literal(text) => push(&mut path, text),
             Segment::Param(name) | Segment::Rest(name) => {
                 path.push('{');
-                path.push_str(name);
+                push(&mut path, name);
                 path.push('}');
             }
         }
@@ -98,6 +98,6 @@ fn push_named(out: &mut String, named: &[(String, String)]) {
     separated(out, named, |out, (name, json)| {
         push_string(out, name);
         out.push(':');
-        out.push_str(json);
+        push(out, json);
     });
 }

@@ -1,7 +1,7 @@
 //! One operation of the document: a route.
 
 use super::schemas::{Property, Schema, Schemas};
-use crate::json::push_string;
+use crate::json::{push, push_string};
 use crate::model::Model;
 use crate::routing::{Route, Segment};
 
@@ -199,11 +199,18 @@ impl Operation {
                 }
                 known.content.extend(content);
             }
-            None => self.answers.push(Answer {
-                status,
-                description: description.to_owned(),
-                content: content.into_iter().collect(),
-            }),
+            None => {
+                // `default` stands last.
+                let rank = |status: Option<u16>| status.unwrap_or(u16::MAX);
+                let answers = &mut self.answers;
+                let place = answers.partition_point(|known| rank(known.status) < rank(status));
+                let answer = Answer {
+                    status,
+                    description: description.to_owned(),
+                    content: content.into_iter().collect(),
+                };
+                answers.insert(place, answer);
+            }
         }
     }
 
@@ -213,27 +220,27 @@ impl Operation {
         let route = self.route;
         out.push('{');
         if !route.tags.is_empty() {
-            out.push_str("\"tags\":[");
+            push(out, "\"tags\":[");
             separated(out, route.tags, |out, tag| push_string(out, tag));
-            out.push_str("],");
+            push(out, "],");
         }
-        out.push_str("\"summary\":");
+        push(out, "\"summary\":");
         push_string(out, route.summary);
         if !route.description.is_empty() {
-            out.push_str(",\"description\":");
+            push(out, ",\"description\":");
             push_string(out, route.description);
         }
-        out.push_str(",\"operationId\":");
+        push(out, ",\"operationId\":");
         push_string(out, id);
         if !self.parameters.is_empty() {
-            out.push_str(",\"parameters\":[");
+            push(out, ",\"parameters\":[");
             separated(out, &self.parameters, |out, (place, parameter)| {
                 push_parameter(out, *place, parameter);
             });
             out.push(']');
         }
         if !self.body.is_empty() {
-            out.push_str(",\"requestBody\":{\"required\":true,");
+            push(out, ",\"requestBody\":{\"required\":true,");
             push_content(out, &self.body);
             out.push('}');
         }
@@ -241,22 +248,20 @@ impl Operation {
             let status = self.success();
             self.answer(status, "Successful Response", None);
         }
-        self.answers
-            .sort_by_key(|answer| answer.status.unwrap_or(u16::MAX));
-        out.push_str(",\"responses\":{");
+        push(out, ",\"responses\":{");
         separated(out, &self.answers, push_answer);
         out.push('}');
         if !self.security.is_empty() {
             // All of them: one requirement with every name.
-            out.push_str(",\"security\":[{");
+            push(out, ",\"security\":[{");
             separated(out, &self.security, |out, (name, _)| {
                 push_string(out, name);
-                out.push_str(":[]");
+                push(out, ":[]");
             });
-            out.push_str("}]");
+            push(out, "}]");
         }
         if route.deprecated {
-            out.push_str(",\"deprecated\":true");
+            push(out, ",\"deprecated\":true");
         }
         out.push('}');
         (self.schemas, self.security)
@@ -270,28 +275,28 @@ fn push_parameter(out: &mut String, place: Place, parameter: &Property) {
         Place::Header => "header",
         Place::Cookie => "cookie",
     };
-    out.push_str("{\"name\":");
+    push(out, "{\"name\":");
     push_string(out, &parameter.name);
-    out.push_str(",\"in\":\"");
-    out.push_str(place);
-    out.push_str("\",\"required\":");
+    push(out, ",\"in\":\"");
+    push(out, place);
+    push(out, "\",\"required\":");
     let required = parameter.required || place == "path";
-    out.push_str(if required { "true" } else { "false" });
+    push(out, if required { "true" } else { "false" });
     if !parameter.description.is_empty() {
-        out.push_str(",\"description\":");
+        push(out, ",\"description\":");
         push_string(out, &parameter.description);
     }
-    out.push_str(",\"schema\":");
-    out.push_str(parameter.schema.as_str());
+    push(out, ",\"schema\":");
+    push(out, parameter.schema.as_str());
     out.push('}');
 }
 
 fn push_answer(out: &mut String, answer: &Answer) {
     match answer.status {
         Some(status) => push_string(out, &status.to_string()),
-        None => out.push_str("\"default\""),
+        None => push(out, "\"default\""),
     }
-    out.push_str(":{\"description\":");
+    push(out, ":{\"description\":");
     push_string(out, &answer.description);
     if !answer.content.is_empty() {
         out.push(',');
@@ -312,16 +317,16 @@ fn push_content(out: &mut String, content: &[(String, Option<Schema>)]) {
             None => types.push((media, vec![schema])),
         }
     }
-    out.push_str("\"content\":{");
+    push(out, "\"content\":{");
     separated(out, &types, |out, (media, schemas)| {
         push_string(out, media);
-        out.push_str(":{\"schema\":");
+        push(out, ":{\"schema\":");
         match schemas.as_slice() {
-            [one] => out.push_str(one),
+            [one] => push(out, one),
             several => {
-                out.push_str("{\"anyOf\":[");
-                separated(out, several, |out, schema| out.push_str(schema));
-                out.push_str("]}");
+                push(out, "{\"anyOf\":[");
+                separated(out, several, |out, schema| push(out, schema));
+                push(out, "]}");
             }
         }
         out.push('}');

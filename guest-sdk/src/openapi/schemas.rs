@@ -105,14 +105,15 @@ impl Schemas {
 
     /// All named schemas, in the order of their names.
     pub(super) fn definitions(&mut self) -> Vec<(String, String)> {
-        let fixed = self.fixed.iter();
-        let mut all: Vec<_> = fixed
-            .map(|(name, json)| ((*name).to_owned(), (*json).to_owned()))
-            .collect();
-        if let Some(generated) = &mut self.generated {
-            all.extend(generated.definitions());
+        let mut all = Vec::new();
+        for (name, json) in &self.fixed {
+            insert(&mut all, ((*name).to_owned(), (*json).to_owned()));
         }
-        all.sort();
+        if let Some(generated) = &mut self.generated {
+            for definition in generated.definitions() {
+                insert(&mut all, definition);
+            }
+        }
         all
     }
 
@@ -129,6 +130,13 @@ impl Schemas {
             .downcast_mut()
             .expect("nothing else makes definitions")
     }
+}
+
+/// Inserts a named text at its place. (A general sort is ten times the code, in
+/// every function.)
+pub(super) fn insert(all: &mut Vec<(String, String)>, named: (String, String)) {
+    let place = all.partition_point(|(name, _)| *name < named.0);
+    all.insert(place, named);
 }
 
 impl std::fmt::Debug for Schemas {

@@ -1,13 +1,13 @@
 //! What the host reads at deploy; its form is in `wit/function.wit`.
 
 use super::{Lane, Route};
-use crate::json::push_string;
+use crate::json::{push, push_string};
 use crate::openapi::{self, Info};
 
 pub(super) fn describe(info: &Info, routes: &'static [Route]) -> String {
     let mut out = String::from("{\"sdk\":");
     push_string(&mut out, concat!("dunlin ", env!("CARGO_PKG_VERSION")));
-    out.push_str(",\"routes\":[");
+    push(&mut out, ",\"routes\":[");
     for (index, route) in routes.iter().enumerate() {
         if index > 0 {
             out.push(',');
@@ -24,13 +24,13 @@ pub(super) fn describe(info: &Info, routes: &'static [Route]) -> String {
             (",\"summary\":", route.summary),
         ];
         for (name, value) in fields {
-            out.push_str(name);
+            push(&mut out, name);
             push_string(&mut out, value);
         }
         out.push('}');
     }
-    out.push_str("],\"openapi\":");
-    out.push_str(&openapi::document(info, routes));
+    push(&mut out, "],\"openapi\":");
+    push(&mut out, &openapi::document(info, routes));
     out.push('}');
     out
 }
