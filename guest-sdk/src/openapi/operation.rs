@@ -194,8 +194,9 @@ impl Operation {
         let content = content.map(|(media, schema)| (media.to_owned(), schema));
         match self.answers.iter_mut().find(|known| known.status == status) {
             Some(known) => {
-                if !known.description.split(" / ").any(|one| one == description) {
-                    known.description = format!("{} / {description}", known.description);
+                if known.description != description {
+                    push(&mut known.description, " / ");
+                    push(&mut known.description, description);
                 }
                 known.content.extend(content);
             }

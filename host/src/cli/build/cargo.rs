@@ -12,6 +12,7 @@ use cargo_metadata::{Artifact, Message, PackageId};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
 use super::super::output::Progress;
+use super::slim;
 use super::toolchain::TARGET;
 use super::workspace::Member;
 use super::{BuildFailure, BuildOptions, Purpose};
@@ -142,11 +143,17 @@ impl Job {
         let status = child.wait().await.context("cannot wait for cargo")?;
         group.ended();
         let said = if status.success() { "" } else { &said };
-        Ok(self
-            .members
-            .iter()
+        let units = self.members.iter();
+        let units: Vec<_> = units
             .map(|member| self.unit(member, &heard, said, start))
-            .collect())
+            .collect();
+        // A profile of one's own is taken at its word.
+        if self.profile.is_none() && options.purpose == Purpose::Deploying {
+            for path in units.iter().filter_map(|unit| unit.outcome.as_ref().ok()) {
+                slim::slim(path).await?;
+            }
+        }
+        Ok(units)
     }
 
     fn arguments(&self, purpose: Purpose) -> Vec<String> {

@@ -4,6 +4,7 @@
 mod cargo;
 mod command;
 mod component;
+mod slim;
 mod toolchain;
 mod workspace;
 
