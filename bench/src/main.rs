@@ -7,6 +7,7 @@ mod errors;
 mod load;
 mod machine;
 mod markdown;
+mod order;
 mod peer;
 mod process;
 mod query;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::ensure;
 
-use crate::work::{Customer, Item, Order};
+use crate::order::{Customer, Item, Order};
 
 /// `count_primes` below this takes about 10 ms of one core of the machine that
 /// the project is developed on. A constant, so that all peers do equal work.
@@ -25,8 +25,11 @@ pub(crate) enum Route {
     Cpu(Declared),
     /// `GET /fanout?url=U` → the summed length of three concurrent answers of U
     Fanout,
-    /// `POST /echo` → the order in the body, parsed and serialised again
+    /// `POST /echo` → the order in the body, parsed, checked if the peer does
+    /// that, and serialised again
     Echo,
+    /// `POST /bytes` → the same body, whole, as it is
+    Bytes,
 }
 
 /// How the CPU-bound handler is declared. A peer without such a difference
@@ -65,6 +68,7 @@ impl Route {
             }
             Route::Fanout => ("GET", format!("/fanout?url=http://{upstream}/"), None),
             Route::Echo => ("POST", "/echo".to_owned(), Some(order_json())),
+            Route::Bytes => ("POST", "/bytes".to_owned(), Some(order_json())),
         };
         let mut request = format!("{method} {mount}{path} HTTP/1.1\r\nhost: {address}\r\n");
         if let Some(body) = &body {
@@ -86,6 +90,7 @@ impl Route {
             Route::Cpu(_) => PRIMES.to_string(),
             Route::Fanout => (3 * UPSTREAM_BODY.len()).to_string(),
             Route::Echo => return check_echo(body),
+            Route::Bytes => order_json(),
         };
         ensure!(
             body == expected.as_bytes(),

@@ -111,8 +111,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "echo",
-        about: "1 KB of JSON parsed and serialised again, 64 connections",
+        about: "1 KB of JSON parsed, checked and serialised again, 64 connections",
         shape: steady(64, Route::Echo),
+    },
+    Scenario {
+        name: "bytes",
+        about: "the same 1 KB read whole and sent back as it is, 64 connections",
+        shape: steady(64, Route::Bytes),
     },
     Scenario {
         name: "overload",

@@ -17,11 +17,7 @@ use hyper_util::{
 };
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::{
-    query::parameter,
-    request::Declared,
-    work::{Order, count_primes},
-};
+use crate::{order::Order, query::parameter, request::Declared, work::count_primes};
 
 const BACKLOG: u32 = 4096;
 
@@ -115,6 +111,7 @@ async fn route(app: &App, request: Request<Incoming>) -> anyhow::Result<Response
             let json = serde_json::to_vec(&order)?;
             reply(StatusCode::OK, "application/json", json)
         }
+        (&Method::POST, "/bytes") => reply(StatusCode::OK, "application/octet-stream", body),
         _ => reply(StatusCode::NOT_FOUND, "text/plain", "no such route"),
     })
 }

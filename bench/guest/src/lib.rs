@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use dunlin::prelude::*;
 
-use crate::work::{Order, count_primes};
+use crate::work::count_primes;
 
 /// A constant answer.
 #[get("/hello")]
@@ -63,17 +63,43 @@ async fn length(url: &str) -> Result<usize, Error> {
     Ok(answer.bytes().await?.len())
 }
 
-/// The native server of the bench reads it too, so it is no `#[model]`.
-impl dunlin::Model for Order {
-    fn schema(_: &mut dunlin::openapi::Schemas) -> dunlin::openapi::Schema {
-        dunlin::openapi::Schema::text(r#"{"type":"object"}"#)
-    }
+/// What `bench/src/order.rs` is natively, with rules: the bench's orders keep them.
+#[model]
+struct Order {
+    id: u64,
+    customer: Customer,
+    items: Vec<Item>,
+    express: bool,
+    discount: Option<f64>,
+    note: String,
 }
 
-/// Parses an order and serialises it again.
+#[model]
+struct Customer {
+    name: String,
+    email: String,
+    street: String,
+    city: String,
+}
+
+#[model]
+struct Item {
+    sku: String,
+    title: String,
+    quantity: u32,
+    price: f64,
+}
+
+/// Parses an order, checks it, and serialises it again.
 #[post("/echo")]
 async fn echo(Json(order): Json<Order>) -> Json<Order> {
     Json(order)
 }
 
-dunlin::app![hello, sleep, cpu, cpu_async, fanout, echo];
+/// Sends the body back as it is.
+#[post("/bytes")]
+async fn bytes(body: Vec<u8>) -> Vec<u8> {
+    body
+}
+
+dunlin::app![hello, sleep, cpu, cpu_async, fanout, echo, bytes];

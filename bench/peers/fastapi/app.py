@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel
 
@@ -85,6 +85,11 @@ class Order(BaseModel):
     express: bool
     discount: float | None
     note: str
+
+
+@app.post("/bytes")
+async def bytes_(request: Request) -> Response:
+    return Response(await request.body(), media_type="application/octet-stream")
 
 
 @app.post("/echo", response_class=JSONResponse)

@@ -41,6 +41,8 @@ export default {
       }
       case "/echo":
         return Response.json(await request.json());
+      case "/bytes":
+        return new Response(await request.arrayBuffer());
       default:
         return new Response("no such route", { status: 404 });
     }

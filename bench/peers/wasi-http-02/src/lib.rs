@@ -3,6 +3,8 @@
 
 #![cfg(target_arch = "wasm32")]
 
+#[path = "../../../src/order.rs"]
+mod order;
 #[path = "../../../src/query.rs"]
 mod query;
 #[path = "../../../src/work.rs"]
@@ -21,10 +23,7 @@ use wasip2::{
     io::streams::StreamError,
 };
 
-use crate::{
-    query::parameter,
-    work::{Order, count_primes},
-};
+use crate::{order::Order, query::parameter, work::count_primes};
 
 struct Component;
 
@@ -105,6 +104,14 @@ fn route(request: &IncomingRequest) -> Result<Answer, Failed> {
                 status: 200,
                 content_type: "application/json",
                 body: serde_json::to_vec(&order)?,
+            }
+        }
+        (Method::Post, "/bytes") => {
+            let body = request.consume().map_err(|()| failed("no body"))?;
+            Answer {
+                status: 200,
+                content_type: "application/octet-stream",
+                body: read(&body)?,
             }
         }
         _ => Answer {

@@ -3,6 +3,8 @@
 
 #![cfg(target_arch = "wasm32")]
 
+#[path = "../../../src/order.rs"]
+mod order;
 #[path = "../../../src/query.rs"]
 mod query;
 #[path = "../../../src/work.rs"]
@@ -20,10 +22,7 @@ use wasip3::{
     wit_future, wit_stream,
 };
 
-use crate::{
-    query::parameter,
-    work::{Order, count_primes},
-};
+use crate::{order::Order, query::parameter, work::count_primes};
 
 struct Component;
 
@@ -57,6 +56,11 @@ impl Guest for Component {
                 let json =
                     serde_json::to_vec(&order).map_err(|error| failed(&error.to_string()))?;
                 respond("application/json", json)
+            }
+            (Method::Post, "/bytes") => {
+                let (_, handled) = wit_future::new(|| Ok(()));
+                let (body, _trailers) = Request::consume_body(request, handled);
+                respond("application/octet-stream", body.collect().await)
             }
             _ => Err(ErrorCode::DestinationNotFound),
         }
