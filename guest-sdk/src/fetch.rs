@@ -185,9 +185,13 @@ pub enum FetchError {
     /// The value given to [`Fetch::json`] cannot be written as JSON.
     #[error("the body cannot be written as JSON")]
     Json(#[source] serde_json::Error),
-    /// There is no host to send it: the function runs natively, in a test.
-    #[error("there is no network in native tests")]
-    NoHost,
+    /// There is no host to send it: the function runs natively, in a test that
+    /// answers no request to this URL.
+    #[error(
+        "there is no network in native tests: answer `{0}` with `client.on_fetch(…)` of \
+         `dunlin::testing::TestClient`"
+    )]
+    NoHost(String),
 }
 
 #[cfg(test)]
@@ -207,6 +211,6 @@ mod tests {
     #[test]
     fn natively_there_is_no_network() {
         let answer = crate::testing::block_on(get("http://localhost/").send());
-        assert!(matches!(answer, Err(FetchError::NoHost)));
+        assert!(matches!(answer, Err(FetchError::NoHost(_))));
     }
 }

@@ -1,20 +1,15 @@
 //! What stands in for the host in native tests.
 
-use std::cell::RefCell;
 use std::convert::Infallible;
-use std::pin::pin;
-use std::sync::mpsc;
-use std::task::Poll;
-use std::time::Duration;
+use std::sync::{OnceLock, mpsc};
+use std::time::{Duration, Instant};
 
 use futures::channel::oneshot;
-use futures::future::LocalBoxFuture;
-use futures::stream::{FuturesUnordered, StreamExt};
 
 use crate::body::BodyError;
-use crate::fetch::FetchError;
-use crate::request::Request;
-use crate::response::Response;
+use crate::testing::clock;
+
+pub(crate) use crate::testing::{fetch, with_spawned};
 
 /// Natively no body comes from a host.
 pub(crate) struct Incoming(Infallible);
@@ -25,8 +20,17 @@ impl Incoming {
     }
 }
 
-/// A thread for each wait: simple, and tests do not wait much.
+/// On the virtual clock; under an executor other than ours, which would not
+/// move it, the wait takes its time.
 pub(crate) async fn sleep(duration: Duration) {
+    if clock::is_driven() {
+        clock::wait(duration).await;
+    } else {
+        sleep_on_a_thread(duration).await;
+    }
+}
+
+async fn sleep_on_a_thread(duration: Duration) {
     let (done, ended) = oneshot::channel::<()>();
     // Dropping the wait closes `cancel`, which ends the thread early.
     let (_cancel, cancelled) = mpsc::channel::<()>();
@@ -38,67 +42,16 @@ pub(crate) async fn sleep(duration: Duration) {
     let _ = ended.await;
 }
 
-pub(crate) async fn fetch(_: Request) -> Result<Response, FetchError> {
-    Err(FetchError::NoHost)
-}
-
-thread_local! {
-    static SPAWNED: RefCell<Vec<LocalBoxFuture<'static, ()>>> = const { RefCell::new(Vec::new()) };
+/// The time since some fixed point.
+pub(crate) fn now() -> Duration {
+    static START: OnceLock<Instant> = OnceLock::new();
+    if clock::is_driven() {
+        clock::now()
+    } else {
+        START.get_or_init(Instant::now).elapsed()
+    }
 }
 
 pub(crate) fn spawn(work: impl Future<Output = ()> + 'static) {
-    SPAWNED.with_borrow_mut(|spawned| spawned.push(Box::pin(work)));
-}
-
-/// Runs `main` and all that it spawns, to the end.
-pub(crate) async fn with_spawned<T>(main: impl Future<Output = T>) -> T {
-    let mut main = pin!(main);
-    let mut answer = None;
-    let mut running = FuturesUnordered::new();
-    std::future::poll_fn(|context| {
-        if answer.is_none()
-            && let Poll::Ready(value) = main.as_mut().poll(context)
-        {
-            answer = Some(value);
-        }
-        loop {
-            running.extend(SPAWNED.take());
-            match running.poll_next_unpin(context) {
-                Poll::Ready(Some(())) => {}
-                Poll::Ready(None) if SPAWNED.with_borrow(Vec::is_empty) => break,
-                Poll::Ready(None) => {}
-                Poll::Pending if SPAWNED.with_borrow(Vec::is_empty) => return Poll::Pending,
-                Poll::Pending => {}
-            }
-        }
-        match answer.take() {
-            Some(answer) => Poll::Ready(answer),
-            None => Poll::Pending,
-        }
-    })
-    .await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::block_on;
-    use std::rc::Rc;
-
-    #[test]
-    fn spawned_work_ends_before_the_answer() {
-        let steps = Rc::new(RefCell::new(Vec::new()));
-        let seen = Rc::clone(&steps);
-        let answer = block_on(with_spawned(async move {
-            spawn(async move {
-                sleep(Duration::from_millis(5)).await;
-                let last = Rc::clone(&seen);
-                spawn(async move { last.borrow_mut().push("inner") });
-                seen.borrow_mut().push("outer");
-            });
-            7
-        }));
-        assert_eq!(answer, 7);
-        assert_eq!(*steps.borrow(), ["outer", "inner"]);
-    }
+    crate::testing::spawn(Box::pin(work));
 }

@@ -1,5 +1,6 @@
 //! Waiting.
 
+use std::ops::{Add, Sub};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -32,21 +33,81 @@ pub struct Elapsed {
     limit: Duration,
 }
 
+/// A point in time, to measure how long something took.
+///
+/// ```
+/// # use dunlin::prelude::*;
+/// # use std::time::Duration;
+/// # async fn example() {
+/// let start = dunlin::time::Instant::now();
+/// dunlin::sleep(Duration::from_secs(2)).await;
+/// assert!(start.elapsed() >= Duration::from_secs(2));
+/// # }
+/// # dunlin::testing::block_on(example());
+/// ```
+///
+/// It never goes back. In native tests it is on the virtual clock, which
+/// `std::time::Instant` is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(Duration);
+
+impl Instant {
+    /// Now.
+    #[must_use]
+    pub fn now() -> Self {
+        Instant(platform::now())
+    }
+
+    /// How long ago this was.
+    #[must_use]
+    pub fn elapsed(self) -> Duration {
+        Instant::now() - self
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Instant;
+
+    fn add(self, duration: Duration) -> Instant {
+        Instant(self.0.saturating_add(duration))
+    }
+}
+
+/// Zero if `earlier` is the later one.
+impl Sub for Instant {
+    type Output = Duration;
+
+    fn sub(self, earlier: Instant) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::block_on;
-    use std::time::Instant;
+    use std::task::{Context, Waker};
 
     #[test]
     fn waits_run_side_by_side() {
-        let start = Instant::now();
-        block_on(async {
+        let waited = block_on(async {
+            let start = Instant::now();
             let wait = || sleep(Duration::from_millis(50));
             crate::join!(wait(), wait(), wait(), wait());
+            start.elapsed()
         });
-        let waited = start.elapsed();
-        assert!(waited >= Duration::from_millis(50) && waited < Duration::from_millis(150));
+        assert_eq!(waited, Duration::from_millis(50));
+    }
+
+    #[test]
+    fn under_another_executor_waits_take_their_time() {
+        let start = std::time::Instant::now();
+        let mut context = Context::from_waker(Waker::noop());
+        let mut wait = pin!(sleep(Duration::from_millis(5)));
+        while wait.as_mut().poll(&mut context).is_pending() {
+            std::thread::yield_now();
+        }
+        assert!(start.elapsed() >= Duration::from_millis(5));
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod sharing;
 mod standard;
 mod stopping;
 mod streaming;
+mod testing;
 mod tls;
 mod tokens;
 mod tutorial;

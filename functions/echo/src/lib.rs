@@ -69,36 +69,56 @@ dunlin::app![echo, echo_json, count];
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dunlin::testing::block_on;
-
-    fn call(request: Request) -> (StatusCode, String) {
-        let answer = block_on(app().call(request));
-        (answer.status(), block_on(answer.text()).unwrap())
-    }
+    use dunlin::testing::TestClient;
 
     #[test]
     fn the_body_comes_back() {
-        assert_eq!(
-            call(Request::post("/").with_body("abc")),
-            (StatusCode::OK, "abc".into())
-        );
+        let client = TestClient::new(app());
+        assert_eq!(client.post("/").body("abc").send().text(), "abc");
     }
 
     #[test]
     fn orders_are_parsed() {
-        let order =
-            r#"{"id":1,"customer":"Ada","items":[{"name":"tea","price":2.5,"quantity":4}]}"#;
-        let (status, answer) = call(Request::post("/json").with_json(order));
-        assert_eq!(status, StatusCode::OK);
-        assert_eq!(answer, order.replace("]}", r#"],"express":false}"#));
-        let (status, answer) = call(Request::post("/json").with_json(r#"{"id":"x"}"#));
-        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+        let client = TestClient::new(app());
+        let order = Order {
+            id: 1,
+            customer: "Ada".into(),
+            items: vec![Item {
+                name: "tea".into(),
+                price: 2.5,
+                quantity: 4,
+            }],
+            express: true,
+        };
+        let answer = client.post("/json").json(&order).send();
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.json::<Order>(), order);
+        let answer = client
+            .post("/json")
+            .header("content-type", "application/json")
+            .body(r#"{"id":"x"}"#)
+            .send();
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        let answer = answer.text();
         assert_eq!(answer.matches("\"type\"").count(), 3, "{answer}");
     }
 
     #[test]
     fn lines_are_counted() {
-        let answer = call(Request::get("/count/3?millis=1"));
-        assert_eq!(answer, (StatusCode::OK, "1\n2\n3\n".into()));
+        let client = TestClient::new(app());
+        let answer = client.get("/count/3").query(&[("millis", 1)]).send();
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.text(), "1\n2\n3\n");
+    }
+
+    #[test]
+    fn a_line_comes_when_it_is_due() {
+        let client = TestClient::native(app());
+        let answer = client.get("/count/3?millis=60000").send();
+        for (line, seconds) in [("1\n", 0), ("2\n", 60), ("3\n", 120)] {
+            let piece = answer.chunk().expect("is whole");
+            assert_eq!(piece.as_deref(), Some(line.as_bytes()));
+            assert_eq!(client.elapsed(), Duration::from_secs(seconds));
+        }
     }
 }

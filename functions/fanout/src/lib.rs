@@ -1,9 +1,10 @@
 //! Fetches several URLs at once: the answer takes as long as the slowest, not
 //! as long as all together.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dunlin::prelude::*;
+use dunlin::time::Instant;
 
 /// No upstream may take longer.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -81,14 +82,29 @@ dunlin::app![fan_out];
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dunlin::testing::block_on;
+    use dunlin::fetch::FetchError;
+    use dunlin::testing::TestClient;
+    use serde_json::{Value, json};
 
     #[test]
     fn every_upstream_has_a_report() {
-        let target = "/?url=http://localhost:1/&url=http://localhost:2/";
-        let answer = block_on(app().call(Request::get(target)));
-        let body = block_on(answer.text()).unwrap();
-        // Natively there is no network: each is reported as failed.
-        assert_eq!(body.matches("\"error\":").count(), 2, "{body}");
+        let client = TestClient::new(app());
+        client.on_fetch_from("http://a.test/", async |_: Request| {
+            dunlin::sleep(Duration::from_secs(3)).await;
+            (StatusCode::ACCEPTED, "four")
+        });
+        client.on_fetch_from("http://b.test/", async |_: Request| {
+            dunlin::sleep(Duration::from_secs(2)).await;
+            Err::<(), _>(FetchError::Connect("refused".into()))
+        });
+        let urls = [("url", "http://a.test/"), ("url", "http://b.test/")];
+        let answer = client.get("/").query(&urls).send().json::<Value>();
+        let expected = json!([
+            { "url": "http://a.test/", "millis": 3000, "status": 202, "bytes": 4 },
+            { "url": "http://b.test/", "millis": 2000, "error": "no connection: refused" },
+        ]);
+        assert_eq!(answer, expected);
+        // They were asked side by side.
+        assert_eq!(client.elapsed(), Duration::from_secs(3));
     }
 }

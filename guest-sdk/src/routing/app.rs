@@ -55,14 +55,16 @@ impl App {
     /// Natively, what the handler [`spawn`](crate::spawn)ed has ended too when
     /// this resolves.
     pub async fn call(&self, request: Request) -> Response {
-        let answer = async {
-            match self.choose(request.method(), request.path()) {
-                Ok(Choice::Route(route)) => call(route, request).await,
-                Ok(Choice::HeadOf(route)) => without_body(call(route, request).await),
-                Err(error) => error.into_response(),
-            }
-        };
-        platform::with_spawned(answer).await
+        platform::with_spawned(self.answer(request)).await
+    }
+
+    /// The same, but what the handler spawned may go on.
+    pub(crate) async fn answer(&self, request: Request) -> Response {
+        match self.choose(request.method(), request.path()) {
+            Ok(Choice::Route(route)) => call(route, request).await,
+            Ok(Choice::HeadOf(route)) => without_body(call(route, request).await),
+            Err(error) => error.into_response(),
+        }
     }
 
     /// Answers a request with the route that the host chose.

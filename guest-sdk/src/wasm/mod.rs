@@ -57,6 +57,11 @@ pub(crate) async fn sleep(duration: Duration) {
     monotonic_clock::wait_for(nanoseconds).await;
 }
 
+/// The time since some fixed point.
+pub(crate) fn now() -> Duration {
+    Duration::from_nanos(monotonic_clock::now())
+}
+
 /// A failure, as `wasi:http` tells it.
 fn failure(text: &str) -> ErrorCode {
     ErrorCode::InternalError(Some(text.to_owned()))
