@@ -49,7 +49,7 @@ pub mod extract;
 pub mod fetch;
 mod headers;
 mod json;
-mod model;
+pub mod model;
 pub mod openapi;
 mod request;
 mod respond;
@@ -111,7 +111,10 @@ pub mod prelude {
 /// What the macros' expansions name. Not for you: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
+    pub use regex_lite::Regex;
+
     pub use crate::extract::collect::Extraction;
+    pub use crate::model::expansion::{Field, IsModel, IsNoModel};
     pub use crate::openapi::expansion::{answer, future_answer, last_argument};
     #[cfg(target_arch = "wasm32")]
     pub use crate::wasm::{Component, Root, bindings};

@@ -10,7 +10,7 @@ use crate::body::Body;
 use crate::error::{Error, HttpError};
 use crate::extract::Json;
 use crate::headers::Headers;
-use crate::model::Model;
+use crate::model::{self, Model};
 use crate::openapi::{Operation, Schema};
 use crate::response::Response;
 
@@ -149,6 +149,9 @@ impl<T: Into<Body>> IntoResponse for Html<T> {
 /// strings, is a 500 and a log line.
 impl<T: Serialize + Model> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
+        if let Some(breach) = model::breach(&self.0) {
+            return Error::msg(breach).into_response();
+        }
         match serde_json::to_vec(&self.0) {
             Ok(body) => Response::typed("application/json", body),
             Err(error) => Error::from(error).into_response(),

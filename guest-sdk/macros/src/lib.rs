@@ -1,7 +1,9 @@
 //! The attributes of the `dunlin` crate; use them through it.
 
 mod arguments;
+mod field;
 mod model;
+mod names;
 mod route;
 mod template;
 
@@ -39,6 +41,22 @@ methods! {
 /// It derives `Debug`, `Clone`, serde's `Serialize` and `Deserialize`, a JSON
 /// schema, and `dunlin::Model`. The type's doc comments are the schema's
 /// descriptions; serde's attributes mean what they mean.
+///
+/// `#[field(…)]` gives a field rules, which requests and answers are checked
+/// against, and which the schema tells:
+///
+/// | rule | for | |
+/// |---|---|---|
+/// | `gt = 0`, `ge = 0`, `lt = 9`, `le = 9`, `multiple_of = 3` | numbers | bounds |
+/// | `min_length = 1`, `max_length = 9` | texts, lists, maps, sets | characters or items |
+/// | `pattern = "^[a-z]+$"` | texts | a regular expression that must match somewhere |
+/// | `format = "email"` | texts | or `uri`, `uuid`, `ipv4`, `ipv6`, `date`, `date-time` |
+/// | `check = function` | anything | `fn(&T) -> Result<(), impl Display>` |
+/// | `default`, `default = 10` | anything | what stands for a missing value: the type's own, or this |
+/// | `alias = "item-id"` | anything | the name on the wire |
+/// | `title`, `description`, `example`, `examples`, `deprecated` | anything | for the documentation |
+///
+/// `#[model(check = function)]` checks the value as a whole.
 #[proc_macro_attribute]
 pub fn model(arguments: TokenStream, item: TokenStream) -> TokenStream {
     model::expand(arguments.into(), item.into()).into()

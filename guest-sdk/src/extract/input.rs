@@ -15,21 +15,35 @@ use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess};
 use super::Invalid;
 use super::problem::{Loc, Problem, input_text};
 use super::stand_in::{StandIn, string};
+use crate::model::{self, Model};
 
 /// No more than this many problems are listed: each costs a reading.
 pub(crate) const MAX_PROBLEMS: usize = 32;
 
-/// Reads a value, or finds what is wrong with it: up to `max` problems.
-pub(crate) fn read<T>(
+/// Reads a value and checks its model's rules, or finds what is wrong with it:
+/// up to `max` problems. `root` is where it stands, `input_of` what was sent at
+/// a problem's place.
+pub(crate) fn read<T: Model>(
     max: usize,
+    root: &str,
     mut attempt: impl FnMut(&Repairs) -> Result<T, Fault>,
+    input_of: impl Fn(&Problem) -> Option<String>,
 ) -> Result<T, Invalid> {
     let mut repairs = Repairs::default();
     let mut problems = Vec::new();
     loop {
         match attempt(&repairs) {
-            Ok(value) if problems.is_empty() => return Ok(value),
-            Ok(_) => break,
+            Ok(value) => {
+                let broken = model::check(&value, root).into_iter();
+                // What was made up says nothing.
+                let broken = broken.filter(|problem| !repairs.cover(&problem.loc));
+                let broken: Vec<_> = broken.take(max - problems.len()).collect();
+                if broken.is_empty() && problems.is_empty() {
+                    return Ok(value);
+                }
+                problems.extend(model::with_inputs(broken, input_of).problems);
+                break;
+            }
             Err(fault) => {
                 let (problem, repair) = fault.into_problem();
                 let hopeless = repairs.0.iter().any(|(loc, _)| *loc == problem.loc);
@@ -73,7 +87,7 @@ impl<'a> At<'a> {
         }
     }
 
-    fn index(&'a self, index: usize) -> At<'a> {
+    pub(crate) fn index(&'a self, index: usize) -> At<'a> {
         At {
             parent: Some(self),
             step: Step::Index(index),
@@ -97,7 +111,7 @@ impl<'a> At<'a> {
         }
     }
 
-    fn loc(&self) -> Vec<Loc> {
+    pub(crate) fn loc(&self) -> Vec<Loc> {
         let mut loc = self.parent.map(At::loc).unwrap_or_default();
         loc.push(match self.step {
             Step::Name(name) => Loc::Name(Cow::Owned(name.to_owned())),
@@ -123,6 +137,11 @@ impl Repairs {
     fn at(&self, at: &At<'_>) -> Option<Repair> {
         let here = self.0.iter().find(|(loc, _)| at.is(loc));
         here.map(|(_, repair)| *repair)
+    }
+
+    /// Whether the value at this place was made up.
+    fn cover(&self, loc: &[Loc]) -> bool {
+        self.0.iter().any(|(repaired, _)| loc.starts_with(repaired))
     }
 
     /// The names of the fields to be added to the object at `at`.

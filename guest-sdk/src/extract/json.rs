@@ -2,15 +2,16 @@
 
 use http::StatusCode;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_json::error::Category;
 
-use super::input::{self, At};
+use super::input::{self, At, Repairs};
 use super::json_value::JsonInput;
 use super::problem::{Loc, Problem, input_text};
 use super::{BodyRejection, FromRequest, Invalid, Rejection};
 use crate::error::HttpError;
 use crate::headers::Headers;
-use crate::model::Model;
+use crate::model::{self, Model};
 use crate::openapi::Operation;
 use crate::request::Request;
 
@@ -88,17 +89,19 @@ fn is_json(headers: &Headers) -> bool {
         || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, JsonRejection> {
-    let error = match serde_json::from_slice(body) {
-        Ok(value) => return Ok(value),
-        Err(error) => error,
-    };
-    if error.classify() != Category::Data {
-        return Err(JsonRejection::Syntax(syntax(body, &error).into()));
+fn parse<T: DeserializeOwned + Model>(body: &[u8]) -> Result<T, JsonRejection> {
+    match serde_json::from_slice::<T>(body) {
+        Ok(value) => {
+            if model::check(&value, "body").is_empty() {
+                return Ok(value);
+            }
+        }
+        Err(error) if error.classify() == Category::Data => {}
+        Err(error) => return Err(JsonRejection::Syntax(syntax(body, &error).into())),
     }
     // serde_json stops at the first wrong value and does not say where it is.
     // Reading once more, from a tree, finds them all.
-    let tree = match serde_json::from_slice(body) {
+    let tree: Value = match serde_json::from_slice(body) {
         Ok(tree) => tree,
         Err(error) => return Err(JsonRejection::Syntax(syntax(body, &error).into())),
     };
@@ -107,14 +110,27 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, JsonRejection> {
     } else {
         input::MAX_PROBLEMS
     };
-    input::read(max, |repairs| {
+    let read = |repairs: &Repairs| {
         T::deserialize(JsonInput {
             value: &tree,
             at: &At::root("body"),
             repairs,
         })
-    })
-    .map_err(JsonRejection::Data)
+    };
+    input::read(max, "body", read, |problem| input_at(&tree, &problem.loc))
+        .map_err(JsonRejection::Data)
+}
+
+/// What was sent at a place below the body.
+fn input_at(tree: &Value, loc: &[Loc]) -> Option<String> {
+    let mut value = tree;
+    for step in loc.get(1..)? {
+        value = match step {
+            Loc::Name(name) => value.get(&**name)?,
+            Loc::Index(index) => value.get(index)?,
+        };
+    }
+    Some(value.to_string())
 }
 
 fn syntax(body: &[u8], error: &serde_json::Error) -> Problem {
@@ -146,9 +162,9 @@ fn position(body: &[u8], error: &serde_json::Error) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde::Deserialize;
 
-    #[derive(Deserialize, Debug, PartialEq)]
+    #[crate::model]
+    #[derive(PartialEq)]
     struct Item {
         name: String,
         price: f64,
@@ -157,7 +173,8 @@ mod tests {
         size: Option<u8>,
     }
 
-    #[derive(Deserialize, Debug, PartialEq)]
+    #[crate::model]
+    #[derive(PartialEq)]
     struct Tag {
         id: u16,
     }

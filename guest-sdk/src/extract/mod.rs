@@ -29,6 +29,7 @@ mod raw;
 mod stand_in;
 mod text;
 
+pub(crate) use input::At;
 pub use json::{Json, JsonRejection};
 pub use path::Path;
 pub use problem::{Invalid, Problem, Rejection};

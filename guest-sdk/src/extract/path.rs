@@ -64,22 +64,29 @@ fn params(parts: &Parts) -> Result<Vec<Param<'_>>, Invalid> {
     }
 }
 
-fn parse<T: DeserializeOwned>(params: &[Param<'_>]) -> Result<T, Invalid> {
-    input::read(input::MAX_PROBLEMS, |repairs: &Repairs| {
+fn parse<T: DeserializeOwned + Model>(params: &[Param<'_>]) -> Result<T, Invalid> {
+    let read = |repairs: &Repairs| {
         T::deserialize(PathInput {
             params,
             at: &At::root("path"),
             repairs,
         })
-    })
+    };
+    let input_of = |problem: &Problem| {
+        let name = problem.loc.get(1)?.to_string();
+        let (_, value) = params.iter().find(|(known, _)| *known == name)?;
+        Some(input_text(value))
+    };
+    input::read(input::MAX_PROBLEMS, "path", read, input_of)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde::Deserialize;
 
-    fn read<T: DeserializeOwned>(params: &[(&'static str, &'static str)]) -> Result<T, String> {
+    fn read<T: DeserializeOwned + Model>(
+        params: &[(&'static str, &'static str)],
+    ) -> Result<T, String> {
         let params: Vec<Param> = params
             .iter()
             .map(|(name, value)| (*name, (*value).into()))
@@ -89,12 +96,14 @@ mod tests {
 
     #[test]
     fn one_value_a_tuple_or_a_struct() {
-        #[derive(Deserialize, Debug, PartialEq)]
+        #[crate::model]
+        #[derive(PartialEq)]
         struct Ids {
             user: u8,
             item: String,
         }
-        #[derive(Deserialize, Debug, PartialEq)]
+        #[crate::model]
+        #[derive(PartialEq)]
         struct Id(u64);
         let two = [("user", "7"), ("item", "a b")];
         assert_eq!(read::<u32>(&[("id", "7")]), Ok(7));

@@ -37,6 +37,15 @@ pub(crate) enum Loc {
     Index(usize),
 }
 
+impl std::fmt::Display for Loc {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Loc::Name(name) => f.write_str(name),
+            Loc::Index(index) => write!(f, "{index}"),
+        }
+    }
+}
+
 impl Problem {
     /// A problem with the value at `loc`, e.g. `["query", "limit"]`.
     ///

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 
-use super::input::{self, At};
+use super::input::{self, At, Repairs};
+use super::problem::{Loc, Problem, input_text};
 use super::text::QueryInput;
 use super::{FromRequestParts, Invalid};
 use crate::model::Model;
@@ -40,7 +41,11 @@ impl<T: DeserializeOwned + Model> FromRequestParts for Query<T> {
 pub(crate) type Group<'a> = (Cow<'a, str>, Vec<Cow<'a, str>>);
 
 fn groups(query: &str) -> Vec<Group<'_>> {
-    let mut pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+    grouped(form_urlencoded::parse(query.as_bytes()).collect())
+}
+
+/// The values of each name, in their order.
+pub(crate) fn grouped<'a>(mut pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>) -> Vec<Group<'a>> {
     // Sorting keeps this from being quadratic in what a client sends.
     pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut groups: Vec<Group> = Vec::new();
@@ -53,30 +58,59 @@ fn groups(query: &str) -> Vec<Group<'_>> {
     groups
 }
 
-fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Invalid> {
-    let groups = groups(query);
-    input::read(input::MAX_PROBLEMS, |repairs| {
+fn parse<T: DeserializeOwned + Model>(query: &str) -> Result<T, Invalid> {
+    read_groups("query", &groups(query))
+}
+
+/// Reads names that have values: of a query, header fields, cookies, a form.
+pub(crate) fn read_groups<T: DeserializeOwned + Model>(
+    root: &str,
+    groups: &[Group<'_>],
+) -> Result<T, Invalid> {
+    let read = |repairs: &Repairs| {
         T::deserialize(QueryInput {
-            groups: &groups,
-            at: &At::root("query"),
+            groups,
+            at: &At::root(root),
             repairs,
         })
+    };
+    input::read(input::MAX_PROBLEMS, root, read, |problem| {
+        input_of(groups, problem)
     })
+}
+
+/// What was sent: all values of a name, or one of them.
+fn input_of(groups: &[Group<'_>], problem: &Problem) -> Option<String> {
+    let Loc::Name(name) = problem.loc.get(1)? else {
+        return None;
+    };
+    let (_, values) = groups.iter().find(|(key, _)| key == name)?;
+    match problem.loc.get(2) {
+        Some(Loc::Index(index)) => values.get(*index).map(|value| input_text(value)),
+        Some(Loc::Name(_)) => None,
+        // Of a list's length.
+        None if matches!(&*problem.kind, "too_short" | "too_long") => {
+            let values: Vec<_> = values.iter().map(|value| input_text(value)).collect();
+            Some(format!("[{}]", values.join(",")))
+        }
+        None => values.last().map(|value| input_text(value)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde::Deserialize;
 
-    #[derive(Deserialize, Debug, PartialEq)]
+    #[crate::model]
+    #[derive(PartialEq)]
     #[serde(rename_all = "lowercase")]
     enum Order {
         Newest,
         Oldest,
     }
 
-    #[derive(Deserialize, Debug, PartialEq)]
+    #[crate::model]
+    #[derive(PartialEq)]
     struct Page {
         limit: u8,
         #[serde(default)]
@@ -87,7 +121,7 @@ mod tests {
         deep: bool,
     }
 
-    fn read<T: DeserializeOwned>(query: &str) -> Result<T, String> {
+    fn read<T: DeserializeOwned + Model>(query: &str) -> Result<T, String> {
         parse(query).map_err(|invalid| input::told(&invalid))
     }
 
@@ -130,7 +164,7 @@ mod tests {
             [("a".into(), 1), ("b".into(), 2)]
         );
 
-        #[derive(Deserialize, Debug)]
+        #[crate::model]
         #[serde(deny_unknown_fields)]
         struct Strict {
             #[serde(rename = "limit")]

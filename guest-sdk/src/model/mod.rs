@@ -1,6 +1,13 @@
 //! Models: types that know their own schema.
 
+mod check;
+pub(crate) mod expansion;
+pub mod formats;
+pub mod rules;
 mod standard;
+
+pub use check::Check;
+pub(crate) use check::{breach, check, with_inputs};
 
 use crate::openapi::{Property, Schema, Schemas};
 
@@ -15,6 +22,12 @@ use crate::openapi::{Property, Schema, Schemas};
 pub trait Model {
     /// The type's schema.
     fn schema(schemas: &mut Schemas) -> Schema;
+
+    /// Checks the rules that go beyond the type: those of `#[field(…)]`. What
+    /// breaks one is told to `check`.
+    fn validate(&self, check: &Check<'_>) {
+        let _ = check;
+    }
 
     /// The type's fields; none if it is no struct.
     fn properties(schemas: &mut Schemas) -> Vec<Property> {

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt::Display;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::Model;
+use super::{Check, Model};
 use crate::openapi::{Property, Schema, Schemas};
 
 macro_rules! texts {
@@ -57,6 +58,10 @@ macro_rules! transparent {
             fn members(schemas: &mut Schemas) -> Vec<Schema> {
                 T::members(schemas)
             }
+
+            fn validate(&self, check: &Check<'_>) {
+                (**self).validate(check);
+            }
         }
     )*};
 }
@@ -77,6 +82,18 @@ impl<T: Model> Model for Option<T> {
             schema.as_str()
         ))
     }
+
+    fn validate(&self, check: &Check<'_>) {
+        if let Some(value) = self {
+            value.validate(check);
+        }
+    }
+}
+
+fn validate_items<'a, T: Model + 'a>(items: impl IntoIterator<Item = &'a T>, check: &Check<'_>) {
+    for (index, item) in items.into_iter().enumerate() {
+        item.validate(&check.item(index));
+    }
 }
 
 fn list(schema: &Schema, more: &str) -> Schema {
@@ -90,11 +107,19 @@ impl<T: Model> Model for Vec<T> {
     fn schema(schemas: &mut Schemas) -> Schema {
         list(&T::schema(schemas), "")
     }
+
+    fn validate(&self, check: &Check<'_>) {
+        validate_items(self, check);
+    }
 }
 
 impl<T: Model> Model for [T] {
     fn schema(schemas: &mut Schemas) -> Schema {
         list(&T::schema(schemas), "")
+    }
+
+    fn validate(&self, check: &Check<'_>) {
+        validate_items(self, check);
     }
 }
 
@@ -103,17 +128,29 @@ impl<T: Model, const COUNT: usize> Model for [T; COUNT] {
         let count = format!(",\"minItems\":{COUNT},\"maxItems\":{COUNT}");
         list(&T::schema(schemas), &count)
     }
+
+    fn validate(&self, check: &Check<'_>) {
+        validate_items(self, check);
+    }
 }
 
 impl<T: Model, S> Model for HashSet<T, S> {
     fn schema(schemas: &mut Schemas) -> Schema {
         list(&T::schema(schemas), ",\"uniqueItems\":true")
     }
+
+    fn validate(&self, check: &Check<'_>) {
+        validate_items(self, check);
+    }
 }
 
 impl<T: Model> Model for BTreeSet<T> {
     fn schema(schemas: &mut Schemas) -> Schema {
         list(&T::schema(schemas), ",\"uniqueItems\":true")
+    }
+
+    fn validate(&self, check: &Check<'_>) {
+        validate_items(self, check);
     }
 }
 
@@ -124,15 +161,27 @@ fn map(schema: &Schema) -> Schema {
     ))
 }
 
-impl<K, T: Model, S> Model for HashMap<K, T, S> {
+impl<K: Display, T: Model, S> Model for HashMap<K, T, S> {
     fn schema(schemas: &mut Schemas) -> Schema {
         map(&T::schema(schemas))
     }
+
+    fn validate(&self, check: &Check<'_>) {
+        for (key, value) in self {
+            value.validate(&check.field(&key.to_string()));
+        }
+    }
 }
 
-impl<K, T: Model> Model for BTreeMap<K, T> {
+impl<K: Display, T: Model> Model for BTreeMap<K, T> {
     fn schema(schemas: &mut Schemas) -> Schema {
         map(&T::schema(schemas))
+    }
+
+    fn validate(&self, check: &Check<'_>) {
+        for (key, value) in self {
+            value.validate(&check.field(&key.to_string()));
+        }
     }
 }
 
@@ -151,6 +200,17 @@ macro_rules! tuples {
 
             fn members(schemas: &mut Schemas) -> Vec<Schema> {
                 vec![$($name::schema(schemas)),+]
+            }
+
+            #[expect(non_snake_case, reason = "a member is named as its type")]
+            fn validate(&self, check: &Check<'_>) {
+                let ($($name,)+) = self;
+                let mut index = 0;
+                $(
+                    $name.validate(&check.item(index));
+                    index += 1;
+                )+
+                let _ = index;
             }
         }
     )*};
