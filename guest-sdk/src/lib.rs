@@ -31,8 +31,9 @@
 //! - What a handler takes: [`extract`]. What it answers: [`IntoResponse`].
 //! - An `async fn` runs on the host's async lane, with thousands of others at
 //!   once; a plain `fn` runs on the blocking lane, where it may compute.
-//! - While it waits: [`sleep`], [`time::timeout`], [`join!`], [`fetch`].
-//! - The same app runs natively, in `cargo test`: [`App::call`].
+//! - While it waits: [`sleep`], [`timeout`], [`join!`], [`select!`], [`fetch`];
+//!   what goes on after the answer: [`spawn`].
+//! - The same app runs natively, in `cargo test`: [`testing`].
 //!
 //! The component that `cargo build --target wasm32-wasip2` makes also exports
 //! `wasi:http/handler`, so it runs on other hosts too, as long as it does not
@@ -74,8 +75,8 @@ pub use dunlin_macros::{delete, get, head, model, options, patch, post, put};
 pub use env::{VarError, var};
 pub use error::{Error, HttpError};
 pub use extensions::Extensions;
-pub use futures::future::join_all;
-pub use futures::join;
+pub use futures::future::{join_all, try_join_all};
+pub use futures::{join, try_join};
 pub use headers::Headers;
 pub use http;
 pub use model::Model;
@@ -83,7 +84,7 @@ pub use request::{Parts, Request};
 pub use respond::{Html, IntoHeaders, IntoResponse};
 pub use response::Response;
 pub use routing::App;
-pub use time::sleep;
+pub use time::{sleep, timeout};
 
 // What the macros' expansions derive with, so that functions need not list them.
 #[doc(hidden)]
@@ -96,6 +97,29 @@ pub use {schemars, serde};
 /// line if something went wrong.
 pub fn spawn(work: impl Future<Output = ()> + 'static) {
     platform::spawn(work);
+}
+
+/// Waits for the first of several, and drops the others, which cancels them.
+///
+/// ```
+/// # use std::time::Duration;
+/// # async fn example() -> &'static str {
+/// dunlin::select! {
+///     text = fast() => text,
+///     () = dunlin::sleep(Duration::from_secs(1)) => "nobody was fast",
+/// }
+/// # }
+/// # async fn fast() -> &'static str { "fast" }
+/// # assert_eq!(dunlin::testing::block_on(example()), "fast");
+/// ```
+///
+/// It is tokio's macro, which explains patterns, `if` and `else`, `biased;` and
+/// when a future may be dropped safely: `tokio::select!`.
+#[macro_export]
+macro_rules! select {
+    ($($branches:tt)*) => {
+        $crate::__private::select! { $($branches)* }
+    };
 }
 
 /// What nearly every function uses.
@@ -118,6 +142,7 @@ pub mod __private {
     pub use crate::openapi::expansion::{answer, future_answer, last_argument};
     #[cfg(target_arch = "wasm32")]
     pub use crate::wasm::{Component, Root, bindings};
+    pub use tokio::select;
     #[cfg(target_arch = "wasm32")]
     pub use wasip3;
 }

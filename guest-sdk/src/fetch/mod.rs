@@ -13,20 +13,27 @@
 //! # }
 //! ```
 //!
+//! Where the other side may be down for a moment, add `.retry(3)`: [`Retry`].
+//!
 //! A function may reach only the hosts that its `dunlin.toml` allows below
 //! `[egress]`. Redirects are not followed. Dropping a call cancels it.
 
+mod retry;
+
 use std::time::Duration;
 
+use futures::future::LocalBoxFuture;
 use http::Method;
 use serde::Serialize;
 
-use crate::body::Body;
+use crate::body::{Body, Kind};
 use crate::headers::Headers;
 use crate::platform;
 use crate::request::Request;
 use crate::response::Response;
 use crate::time::timeout;
+
+pub use retry::Retry;
 
 /// A `GET` request to `url`.
 pub fn get(url: impl Into<String>) -> Fetch {
@@ -61,6 +68,7 @@ pub fn request(method: Method, url: impl Into<String>) -> Fetch {
         headers: Headers::new(),
         body: Body::empty(),
         limit: None,
+        retry: None,
         broken: None,
     }
 }
@@ -74,9 +82,13 @@ pub struct Fetch {
     headers: Headers,
     body: Body,
     limit: Option<Duration>,
+    /// With the function that does it, so that only who retries contains it.
+    retry: Option<(Retry, SendAgain)>,
     /// What went wrong while building; told by `send`.
     broken: Option<FetchError>,
 }
+
+type SendAgain = fn(Fetch, Retry) -> LocalBoxFuture<'static, Result<Response, FetchError>>;
 
 impl Fetch {
     /// Adds a header field.
@@ -127,10 +139,18 @@ impl Fetch {
         self
     }
 
-    /// Limits the time until the response's head is in. Default: none, but the
-    /// invocation's own deadline holds.
+    /// Limits the time until the response's head is in, of each attempt where
+    /// there are several. Default: none, but the invocation's own deadline
+    /// holds.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
+        self
+    }
+
+    /// Sends the request again when it fails in a way that may pass: `.retry(3)`
+    /// up to three times, or as a [`Retry`] says.
+    pub fn retry(mut self, retry: impl Into<Retry>) -> Self {
+        self.retry = Some((retry.into(), retry::send));
         self
     }
 
@@ -140,7 +160,14 @@ impl Fetch {
     ///
     /// # Errors
     /// If no response came: see [`FetchError`].
-    pub async fn send(self) -> Result<Response, FetchError> {
+    pub async fn send(mut self) -> Result<Response, FetchError> {
+        match self.retry.take() {
+            Some((retry, send)) => send(self, retry).await,
+            None => self.send_once().await,
+        }
+    }
+
+    async fn send_once(self) -> Result<Response, FetchError> {
         if let Some(error) = self.broken {
             return Err(error);
         }
@@ -153,6 +180,23 @@ impl Fetch {
                 Err(elapsed) => Err(FetchError::Timeout(elapsed.to_string())),
             },
         }
+    }
+
+    /// The same request once more, unless its body is a stream, which can be
+    /// sent only once.
+    fn again(&self) -> Option<Fetch> {
+        let (Kind::Bytes(body), None) = (&self.body.0, &self.broken) else {
+            return None;
+        };
+        Some(Fetch {
+            method: self.method.clone(),
+            url: self.url.clone(),
+            headers: self.headers.clone(),
+            body: body.clone().into(),
+            limit: self.limit,
+            retry: None,
+            broken: None,
+        })
     }
 }
 
