@@ -43,6 +43,7 @@
 extern crate self as dunlin;
 
 pub mod body;
+mod dependency;
 mod env;
 mod error;
 mod extensions;
@@ -71,7 +72,8 @@ mod wasm;
 use wasm as platform;
 
 pub use body::Body;
-pub use dunlin_macros::{delete, get, head, model, options, patch, post, put};
+pub use dependency::{Dep, Dependency, Provided};
+pub use dunlin_macros::{delete, dependency, get, head, model, options, patch, post, put};
 pub use env::{VarError, var};
 pub use error::{Error, HttpError};
 pub use extensions::Extensions;
@@ -127,8 +129,8 @@ pub mod prelude {
     pub use crate::extract::{Json, Path, Query};
     pub use crate::http::{HeaderMap, Method, StatusCode};
     pub use crate::{
-        Body, Error, Headers, Html, HttpError, IntoResponse, Request, Response, delete, get, head,
-        model, options, patch, post, put,
+        Body, Dep, Error, Headers, Html, HttpError, IntoResponse, Request, Response, delete,
+        dependency, get, head, model, options, patch, post, put,
     };
 }
 
@@ -137,6 +139,7 @@ pub mod prelude {
 pub mod __private {
     pub use regex_lite::Regex;
 
+    pub use crate::dependency::rejection;
     pub use crate::extract::collect::Extraction;
     pub use crate::model::expansion::{Field, IsModel, IsNoModel};
     pub use crate::openapi::expansion::{answer, future_answer, last_argument};

@@ -251,16 +251,6 @@ fn spawned_work_has_ended_when_the_answer_is_there() {
 }
 
 #[test]
-fn a_caller_who_goes_away_drops_the_handler() {
-    let client = TestClient::native(app());
-    let answer = client.get("/slow").send_and_leave(Duration::from_secs(59));
-    assert!(answer.is_none());
-    assert_eq!(STEPS.take(), ["slow dropped", "spawned done"]);
-    let answer = client.get("/slow").send_and_leave(Duration::from_secs(61));
-    assert_eq!(answer.unwrap().text(), "done");
-}
-
-#[test]
 fn a_stream_runs_while_it_is_read() {
     let client = TestClient::native(app());
     let answer = client.get("/stream").send();

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod field;
+mod dependency;
 mod model;
 mod names;
 mod route;
@@ -60,4 +61,15 @@ methods! {
 #[proc_macro_attribute]
 pub fn model(arguments: TokenStream, item: TokenStream) -> TokenStream {
     model::expand(arguments.into(), item.into()).into()
+}
+
+/// Makes a function the provider of what it answers: handlers and other
+/// dependencies take it as `Dep<T>`.
+///
+/// Its arguments are what a handler may take, except the body; it answers the
+/// value, or a `Result` of it. `#[dependency(teardown = close)]` names an
+/// `async fn` that takes the value when nobody needs it any more.
+#[proc_macro_attribute]
+pub fn dependency(arguments: TokenStream, function: TokenStream) -> TokenStream {
+    dependency::expand(arguments.into(), function.into()).into()
 }

@@ -176,7 +176,7 @@ fn check_path_arguments(path: &LitStr, segments: &[Segment], types: &[&Type]) ->
 }
 
 /// The last name of a type's path: `Json` of `dunlin::extract::Json<T>`.
-fn last_name(ty: &Type) -> Option<String> {
+pub(crate) fn last_name(ty: &Type) -> Option<String> {
     match ty {
         Type::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()),
         _ => None,
@@ -185,15 +185,24 @@ fn last_name(ty: &Type) -> Option<String> {
 
 /// The `T` of `Path<T>`.
 fn path_type(ty: &Type) -> Option<&Type> {
-    let Type::Path(path) = ty else { return None };
-    let syn::PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments
-    else {
-        return None;
+    type_arguments(ty).first().copied()
+}
+
+/// The `T` and `E` of `Result<T, E>`.
+pub(crate) fn type_arguments(ty: &Type) -> Vec<&Type> {
+    let Type::Path(path) = ty else {
+        return Vec::new();
     };
-    match arguments.args.first()? {
+    let last = path.path.segments.last();
+    let Some(syn::PathArguments::AngleBracketed(arguments)) = last.map(|last| &last.arguments)
+    else {
+        return Vec::new();
+    };
+    let types = arguments.args.iter().filter_map(|argument| match argument {
         syn::GenericArgument::Type(ty) => Some(ty),
         _ => None,
-    }
+    });
+    types.collect()
 }
 
 fn is_scalar(ty: &Type) -> bool {

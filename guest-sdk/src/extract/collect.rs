@@ -1,7 +1,7 @@
 //! Taking a handler's arguments, so that one answer tells all that is wrong.
 
 use super::{FromRequest, FromRequestParts, Invalid, Rejection};
-use crate::request::Request;
+use crate::request::{Parts, Request};
 use crate::respond::IntoResponse;
 use crate::response::Response;
 
@@ -23,10 +23,15 @@ impl Extraction {
 
     /// Takes an argument off the head; `None` if that failed.
     pub async fn part<T: FromRequestParts>(&mut self, request: &mut Request) -> Option<T> {
+        self.head(request.parts_mut()).await
+    }
+
+    /// The same, where there is only a head.
+    pub async fn head<T: FromRequestParts>(&mut self, parts: &mut Parts) -> Option<T> {
         if self.answer.is_some() {
             return None;
         }
-        let taken = T::from_request_parts(request.parts_mut()).await;
+        let taken = T::from_request_parts(parts).await;
         self.note(taken.map_err(Into::into))
     }
 
@@ -54,10 +59,16 @@ impl Extraction {
     /// The answer when an argument is missing.
     #[must_use]
     pub fn into_response(self) -> Response {
+        self.into_rejection().into_response()
+    }
+
+    /// Why an argument is missing.
+    #[must_use]
+    pub fn into_rejection(self) -> Rejection {
         match (self.answer, self.invalid) {
-            (Some(answer), _) => answer,
-            (None, Some(invalid)) => invalid.into_response(),
-            (None, None) => Invalid::from(Vec::new()).into_response(),
+            (Some(answer), _) => answer.into(),
+            (None, Some(invalid)) => invalid.into(),
+            (None, None) => Invalid::from(Vec::new()).into(),
         }
     }
 }

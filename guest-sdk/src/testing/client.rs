@@ -11,12 +11,15 @@ use super::clock;
 use super::cookies::Jar;
 use super::executor::{Spawned, block_on};
 use super::fakes::{FakeAnswer, World};
+
 use super::host::Host;
 use super::request::TestRequest;
 use super::response::{Source, TestResponse};
 use crate::body::Kind;
+use crate::dependency::Dependency;
+use crate::extract::Rejection;
 use crate::headers::Headers;
-use crate::request::Request;
+use crate::request::{Parts, Request};
 use crate::routing::App;
 use crate::time::timeout;
 
@@ -161,6 +164,57 @@ impl TestClient {
         self.inside.world.on_fetch(prefix.to_owned(), fake);
     }
 
+    /// Puts a value in place of a [`Dependency`]; the function that would
+    /// provide it is not called, and nothing is torn down.
+    ///
+    /// ```
+    /// # use dunlin::prelude::*;
+    /// # use dunlin::testing::TestClient;
+    /// struct User {
+    ///     name: String,
+    /// }
+    ///
+    /// #[dependency]
+    /// async fn current_user() -> Result<User, HttpError> {
+    ///     Err(HttpError::new(StatusCode::UNAUTHORIZED, "Who are you?"))
+    /// }
+    ///
+    /// #[get("/me")]
+    /// async fn me(user: Dep<User>) -> String {
+    ///     user.name.clone()
+    /// }
+    ///
+    /// dunlin::app![me];
+    ///
+    /// # fn main() {
+    /// let client = TestClient::new(app());
+    /// client.provide(|| User { name: "ada".into() });
+    /// assert_eq!(client.get("/me").send().text(), "ada");
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// If requests went to a real host already.
+    #[track_caller]
+    pub fn provide<T: Dependency>(&self, value: impl Fn() -> T + 'static) {
+        self.provide_with(async move |_: &mut Parts| Ok::<T, Rejection>(value()));
+    }
+
+    /// The same with a function that sees the request, may wait, and may fail.
+    ///
+    /// # Panics
+    /// If requests went to a real host already.
+    #[track_caller]
+    pub fn provide_with<T, R, F>(&self, provider: F)
+    where
+        T: Dependency,
+        R: Into<Rejection>,
+        F: AsyncFn(&mut Parts) -> Result<T, R> + 'static,
+    {
+        self.assert_in_reach();
+        self.inside.world.provide_with(provider);
+    }
+
     /// The virtual time since the client was made: how long the app has waited
     /// so far.
     ///
@@ -248,26 +302,6 @@ impl TestClient {
         };
         self.keep_cookies(&answer, &path);
         answer
-    }
-
-    #[track_caller]
-    pub(super) fn send_and_leave(
-        &self,
-        request: Request,
-        patience: Duration,
-    ) -> Option<TestResponse> {
-        // Panics in a host.
-        let _ = self.elapsed();
-        let path = request.path().to_owned();
-        let inside = &self.inside;
-        let answer = inside.run(timeout(patience, inside.app.answer(request)));
-        let Ok(answer) = answer else {
-            inside.run_spawned();
-            return None;
-        };
-        let answer = inside.finish(answer);
-        self.keep_cookies(&answer, &path);
-        Some(answer)
     }
 
     fn keep_cookies(&self, answer: &TestResponse, path: &str) {

@@ -1,12 +1,16 @@
 //! What a test puts in place of the world.
 
+use std::any::{Any, TypeId};
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use futures::future::LocalBoxFuture;
 
+use crate::dependency::Dependency;
+use crate::extract::Rejection;
 use crate::fetch::FetchError;
-use crate::request::Request;
+use crate::request::{Parts, Request};
 use crate::respond::IntoResponse;
 use crate::response::Response;
 
@@ -34,11 +38,16 @@ impl<T: IntoResponse> FakeAnswer for Result<T, FetchError> {
 
 type Fetch = Rc<dyn Fn(Request) -> LocalBoxFuture<'static, Result<Response, FetchError>>>;
 
+/// What stands in for `T::provide`; held in an `Rc` of its own, as `dyn Any`.
+type Provider<T> = Rc<dyn for<'p> Fn(&'p mut Parts) -> LocalBoxFuture<'p, Result<T, Rejection>>>;
+
 /// The fakes of one client.
 #[derive(Default)]
 pub(crate) struct World {
     /// By the prefix of the URLs for which they stand.
     fetches: RefCell<Vec<(String, Fetch)>>,
+    /// A [`Provider`] of each type.
+    providers: RefCell<HashMap<TypeId, Box<dyn Any>>>,
 }
 
 thread_local! {
@@ -65,7 +74,22 @@ impl World {
     }
 
     pub(super) fn is_untouched(&self) -> bool {
-        self.fetches.borrow().is_empty()
+        self.fetches.borrow().is_empty() && self.providers.borrow().is_empty()
+    }
+
+    pub(super) fn provide_with<T, R, F>(&self, provider: F)
+    where
+        T: Dependency,
+        R: Into<Rejection>,
+        F: AsyncFn(&mut Parts) -> Result<T, R> + 'static,
+    {
+        let provider = Rc::new(provider);
+        let provider: Provider<T> = Rc::new(move |parts| {
+            let provider = Rc::clone(&provider);
+            Box::pin(async move { provider(parts).await.map_err(Into::into) })
+        });
+        let mut providers = self.providers.borrow_mut();
+        providers.insert(TypeId::of::<T>(), Box::new(provider));
     }
 
     pub(super) fn on_fetch<F, A>(&self, prefix: String, fake: F)
@@ -98,6 +122,17 @@ pub(crate) async fn fetch(request: Request) -> Result<Response, FetchError> {
         Some(fake) => fake(request).await,
         None => Err(FetchError::NoHost(request.target().to_owned())),
     }
+}
+
+/// The value of a dependency that a test provides.
+pub(crate) async fn provided<T: Dependency>(parts: &mut Parts) -> Option<Result<T, Rejection>> {
+    let world = World::current()?;
+    let provider = {
+        let providers = world.providers.borrow();
+        let provider = providers.get(&TypeId::of::<T>())?;
+        provider.downcast_ref::<Provider<T>>().map(Rc::clone)?
+    };
+    Some(provider(parts).await)
 }
 
 pub(crate) fn spawn(work: LocalBoxFuture<'static, ()>) {

@@ -32,6 +32,7 @@
 //!   follows it; `std::time::Instant` and `SystemTime` are out of its reach,
 //!   and so is `std::thread::sleep`.
 //! - **The network is what the test says**: [`TestClient::on_fetch`].
+//! - **Dependencies** may be replaced: [`TestClient::provide`].
 //! - **Work that was [`spawn`](crate::spawn)ed** has ended when
 //!   [`send`](TestRequest::send) returns, or, where the answer is streamed,
 //!   when its body has been read to the end.
@@ -47,7 +48,7 @@
 //! in `PATH`.
 //!
 //! No test can reach into a host: a client that is given
-//! [`on_fetch`](TestClient::on_fetch) goes on natively, with a note on
+//! [`on_fetch`](TestClient::on_fetch) or [`provide`](TestClient::provide) goes on natively, with a note on
 //! standard error; [`TestClient::native`] always does.
 
 mod body;
@@ -67,4 +68,4 @@ pub use request::TestRequest;
 pub use response::TestResponse;
 
 pub(crate) use executor::with_spawned;
-pub(crate) use fakes::{fetch, spawn};
+pub(crate) use fakes::{fetch, provided, spawn};

@@ -1,7 +1,5 @@
 //! A test's request.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 use super::body::{TestBody, encoded};
@@ -126,19 +124,6 @@ impl<'c> TestRequest<'c> {
     pub fn send(self) -> TestResponse {
         let (client, request) = self.finish();
         client.send(request)
-    }
-
-    /// Sends the request, and goes away after `patience` on the virtual clock:
-    /// what the handler was doing is dropped wherever it waits. `None` if it
-    /// went away before the answer's head came.
-    ///
-    /// # Panics
-    /// In a real host, whose clock a test cannot turn: use
-    /// [`TestClient::native`].
-    #[track_caller]
-    pub fn send_and_leave(self, patience: Duration) -> Option<TestResponse> {
-        let (client, request) = self.finish();
-        client.send_and_leave(request, patience)
     }
 
     #[track_caller]
