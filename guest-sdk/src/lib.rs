@@ -51,12 +51,15 @@ pub mod extract;
 pub mod fetch;
 mod headers;
 mod json;
+pub mod middleware;
 pub mod model;
 pub mod openapi;
 mod request;
 mod respond;
 mod response;
 pub mod routing;
+pub mod security;
+mod state;
 pub mod time;
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -86,6 +89,7 @@ pub use request::{Parts, Request};
 pub use respond::{Html, IntoHeaders, IntoResponse};
 pub use response::Response;
 pub use routing::App;
+pub use state::State;
 pub use time::{sleep, timeout};
 
 // What the macros' expansions derive with, so that functions need not list them.
@@ -129,7 +133,7 @@ pub mod prelude {
     pub use crate::extract::{Json, Path, Query};
     pub use crate::http::{HeaderMap, Method, StatusCode};
     pub use crate::{
-        Body, Dep, Error, Headers, Html, HttpError, IntoResponse, Request, Response, delete,
+        Body, Dep, Error, Headers, Html, HttpError, IntoResponse, Request, Response, State, delete,
         dependency, get, head, model, options, patch, post, put,
     };
 }
@@ -175,6 +179,7 @@ pub mod __private {
 ///     version: "2.0",
 ///     description: "Says *hello*.",
 ///     routes: [hello],
+///     middleware: [],
 /// }
 /// # fn main() {}
 /// ```
@@ -189,7 +194,8 @@ macro_rules! app {
         $(title: $title:expr,)?
         $(version: $version:expr,)?
         $(description: $description:expr,)?
-        routes: [$($route:path),* $(,)?] $(,)?
+        routes: [$($route:path),* $(,)?]
+        $(, middleware: [$($middleware:expr),* $(,)?])? $(,)?
     ) => {
         /// The app that this crate serves; call it in tests.
         #[must_use]
@@ -202,7 +208,14 @@ macro_rules! app {
                 version: $crate::__first!($($version,)? env!("CARGO_PKG_VERSION")),
                 description: $crate::__first!($($description,)? env!("CARGO_PKG_DESCRIPTION")),
             };
-            $crate::App::new(&INFO, ROUTES)
+            const LAYERS: $crate::middleware::Layers = &[$($(&$middleware),*)?];
+            const AROUND: $crate::middleware::Around = $crate::middleware::Around::new(LAYERS);
+            const NEEDED: bool = $crate::middleware::Around::is_needed(LAYERS, ROUTES);
+            $crate::App::new(&INFO, ROUTES).within(if NEEDED {
+                ::core::option::Option::Some(&AROUND)
+            } else {
+                ::core::option::Option::None
+            })
         }
 
         $crate::__export!(app);

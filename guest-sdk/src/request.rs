@@ -119,6 +119,22 @@ impl Request {
         self.parts.headers()
     }
 
+    /// The header fields, to change them before the handler sees them.
+    pub fn headers_mut(&mut self) -> &mut Headers {
+        &mut self.parts.headers
+    }
+
+    /// What middleware and dependencies noted about the request.
+    #[must_use]
+    pub fn extensions(&self) -> &Extensions {
+        self.parts.extensions()
+    }
+
+    /// The same, to note something.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        self.parts.extensions_mut()
+    }
+
     /// The body; taking it leaves an empty one.
     pub fn body_mut(&mut self) -> &mut Body {
         &mut self.body

@@ -1,10 +1,11 @@
 //! What a route's attribute says: `("/items", status = 201, tags = ["items"])`.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{Error, Ident, LitInt, LitStr, Result, Token, bracketed};
+use syn::spanned::Spanned as _;
+use syn::{Error, Expr, Ident, LitInt, LitStr, Result, Token, Type, bracketed};
 
 use crate::template;
 
@@ -15,9 +16,13 @@ pub(crate) struct Arguments {
     pub(crate) tags: Vec<LitStr>,
     pub(crate) deprecated: bool,
     pub(crate) hidden: bool,
+    pub(crate) middleware: Vec<Expr>,
+    /// Types that the request must bring, though the handler takes no value.
+    pub(crate) dependencies: Vec<Type>,
 }
 
-const KNOWN: &str = "`status = 201`, `tags = [\"…\"]`, `deprecated` and `hidden`";
+const KNOWN: &str = "`status = 201`, `tags = [\"…\"]`, `dependencies = [Dep<Admin>]`, \
+                     `middleware = [timing]`, `deprecated` and `hidden`";
 
 /// Reads the arguments of `#[method(…)]`.
 ///
@@ -39,6 +44,8 @@ pub(crate) fn parse(method: &str, arguments: TokenStream) -> Result<Arguments> {
         tags: Vec::new(),
         deprecated: false,
         hidden: false,
+        middleware: Vec::new(),
+        dependencies: Vec::new(),
     };
     let rest: TokenStream = parts.collect();
     for option in syn::parse2::<Settings>(rest)?.0 {
@@ -55,6 +62,17 @@ impl Arguments {
                 self.status = Some(checked_status(status)?);
             }
             ("tags", Some(Value::Tags(tags))) => self.tags = tags,
+            ("middleware", Some(Value::Middleware(list))) => self.middleware = list,
+            ("dependencies", Some(Value::Dependencies(list))) => self.dependencies = list,
+            ("middleware", _) => {
+                return Err(Error::new_spanned(name, "write `middleware = [timing]`"));
+            }
+            ("dependencies", _) => {
+                return Err(Error::new_spanned(
+                    name,
+                    "write `dependencies = [Dep<Admin>]`",
+                ));
+            }
             ("deprecated", None) => self.deprecated = true,
             ("hidden", None) => self.hidden = true,
             ("status", _) => return Err(Error::new_spanned(name, "write `status = 201`")),
@@ -70,6 +88,20 @@ impl Arguments {
             }
         }
         Ok(())
+    }
+}
+
+impl Arguments {
+    /// What stands around the handler, the outermost first.
+    pub(crate) fn layers(&self) -> Vec<TokenStream> {
+        let middleware = self.middleware.iter();
+        let middleware = middleware.map(|layer| quote_spanned!(layer.span()=> &#layer));
+        let dependencies = self.dependencies.iter().map(|dependency| {
+            quote_spanned! {dependency.span()=>
+                &::dunlin::middleware::require::<#dependency>()
+            }
+        });
+        middleware.chain(dependencies).collect()
     }
 }
 
@@ -96,6 +128,8 @@ struct Setting {
 enum Value {
     Status(LitInt),
     Tags(Vec<LitStr>),
+    Middleware(Vec<Expr>),
+    Dependencies(Vec<Type>),
     Other,
 }
 
@@ -128,8 +162,11 @@ impl Parse for Setting {
         } else if input.peek(syn::token::Bracket) {
             let content;
             bracketed!(content in input);
-            let tags = Punctuated::<LitStr, Token![,]>::parse_terminated(&content)?;
-            Value::Tags(tags.into_iter().collect())
+            match name.to_string().as_str() {
+                "middleware" => Value::Middleware(list(&content)?),
+                "dependencies" => Value::Dependencies(list(&content)?),
+                _ => Value::Tags(list(&content)?),
+            }
         } else {
             input.parse::<syn::Expr>()?;
             Value::Other
@@ -139,6 +176,11 @@ impl Parse for Setting {
             value: Some(value),
         })
     }
+}
+
+fn list<T: Parse>(input: ParseStream<'_>) -> Result<Vec<T>> {
+    let list = Punctuated::<T, Token![,]>::parse_terminated(input)?;
+    Ok(list.into_iter().collect())
 }
 
 /// The fields of a route that the arguments set.

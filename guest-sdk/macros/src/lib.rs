@@ -1,8 +1,8 @@
 //! The attributes of the `dunlin` crate; use them through it.
 
 mod arguments;
-mod field;
 mod dependency;
+mod field;
 mod model;
 mod names;
 mod route;

@@ -54,6 +54,12 @@ fn expand_route(method: &str, arguments: TokenStream, function: &ItemFn) -> Resu
         None => call,
     };
     let describe = describe(function, &types);
+    let layers = arguments.layers();
+    let call = quote!(|request| ::std::boxed::Box::pin(async move { #answer }));
+    let call = match layers.as_slice() {
+        [] => call,
+        _ => quote!(|request| ::dunlin::middleware::Next::new(LAYERS, #call).run(request)),
+    };
 
     Ok(quote! {
         #[doc(hidden)]
@@ -61,7 +67,9 @@ fn expand_route(method: &str, arguments: TokenStream, function: &ItemFn) -> Resu
         #visibility struct #name {}
 
         impl ::dunlin::routing::Handler for #name {
-            const ROUTE: ::dunlin::routing::Route = ::dunlin::routing::Route {
+            const ROUTE: ::dunlin::routing::Route = {
+              const LAYERS: ::dunlin::middleware::Layers = &[#(#layers),*];
+              ::dunlin::routing::Route {
                 method: #method,
                 #arguments
                 segments: &[#(#segments),*],
@@ -70,7 +78,9 @@ fn expand_route(method: &str, arguments: TokenStream, function: &ItemFn) -> Resu
                 summary: #summary,
                 description: #description,
                 operation: |operation| { #describe },
-                call: |request| ::std::boxed::Box::pin(async move { #answer }),
+                middleware: LAYERS,
+                call: #call,
+              }
             };
         }
     })

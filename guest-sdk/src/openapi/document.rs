@@ -4,11 +4,16 @@ use super::operation::separated;
 use super::schemas::insert;
 use super::{Info, Operation, Schemas};
 use crate::json::{push, push_string};
+use crate::middleware::Around;
 use crate::routing::{Route, Segment};
 
 /// The OpenAPI 3.1 document of these routes. Its paths are relative to the
 /// function's mount; the host, which knows it, adds `servers`.
-pub(crate) fn document(info: &Info, routes: &'static [Route]) -> String {
+pub(crate) fn document(
+    info: &Info,
+    routes: &'static [Route],
+    around: Option<&'static Around>,
+) -> String {
     let mut out = String::from("{\"openapi\":\"3.1.0\",\"info\":{\"title\":");
     push_string(&mut out, info.title);
     push(&mut out, ",\"version\":");
@@ -29,6 +34,10 @@ pub(crate) fn document(info: &Info, routes: &'static [Route]) -> String {
             out.push(':');
             let mut operation = Operation::new(route, std::mem::take(&mut schemas));
             (route.operation)(&mut operation);
+            let layers = around.map_or(&[][..], |around| around.layers);
+            for layer in layers.iter().chain(route.middleware) {
+                layer.describe_route(&mut operation);
+            }
             let (used, schemes) = operation.write(&id(route, &paths), out);
             schemas = used;
             for scheme in schemes {

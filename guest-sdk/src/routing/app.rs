@@ -1,11 +1,13 @@
 //! The app: its routes, and calling them.
 
+use futures::future::LocalBoxFuture;
 use http::StatusCode;
 
 use super::Route;
 use super::template::{matches, precedence, same, same_text};
 use crate::body::Body;
 use crate::error::HttpError;
+use crate::middleware::Around;
 use crate::openapi::{self, Info};
 use crate::platform;
 use crate::request::Request;
@@ -17,13 +19,26 @@ use crate::response::Response;
 pub struct App {
     info: &'static Info,
     routes: &'static [Route],
+    /// `None` if there is no middleware, neither here nor at a route.
+    around: Option<&'static Around>,
 }
 
 impl App {
     /// The app of these routes.
     #[must_use]
     pub const fn new(info: &'static Info, routes: &'static [Route]) -> Self {
-        App { info, routes }
+        App {
+            info,
+            routes,
+            around: None,
+        }
+    }
+
+    /// The same app with middleware around its routes.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn within(self, around: Option<&'static Around>) -> Self {
+        App { around, ..self }
     }
 
     /// The routes, in the order in which the host numbers them.
@@ -36,14 +51,14 @@ impl App {
     /// as JSON.
     #[must_use]
     pub fn describe(&self) -> String {
-        super::describe::describe(self.info, self.routes)
+        super::describe::describe(self.info, self.routes, self.around)
     }
 
     /// The API's documentation: an OpenAPI 3.1 document, as JSON. Its paths are
     /// relative to where the function is mounted.
     #[must_use]
     pub fn openapi(&self) -> String {
-        openapi::document(self.info, self.routes)
+        openapi::document(self.info, self.routes, self.around)
     }
 
     /// Answers a request: chooses the route by method and path, then calls it.
@@ -61,10 +76,38 @@ impl App {
     /// The same, but what the handler spawned may go on.
     pub(crate) async fn answer(&self, request: Request) -> Response {
         match self.choose(request.method(), request.path()) {
-            Ok(Choice::Route(route)) => call(route, request).await,
-            Ok(Choice::HeadOf(route)) => without_body(call(route, request).await),
-            Err(error) => error.into_response(),
+            Ok(Choice::Route(route)) => self.call_chosen(route, request).await,
+            Ok(Choice::HeadOf(route)) => without_body(self.call_chosen(route, request).await),
+            Err(error) => match self.preflight(&request) {
+                Some((around, at)) => {
+                    (around.preflight)(around.layers, self.routes, at, request).await
+                }
+                None => error.into_response(),
+            },
         }
+    }
+
+    fn call_chosen(
+        &self,
+        route: &'static Route,
+        request: Request,
+    ) -> LocalBoxFuture<'static, Response> {
+        let request = request.for_route(route.segments);
+        match self.around {
+            Some(around) => (around.call)(around.layers, route, request),
+            None => (route.call)(request),
+        }
+    }
+
+    /// If middleware is to answer this request, which no route has: one of the
+    /// routes of its path.
+    fn preflight(&self, request: &Request) -> Option<(&'static Around, &'static Route)> {
+        let around = self.around.filter(|_| request.method() == "OPTIONS")?;
+        let at = (around.preflights)(around.layers, self.routes)
+            .into_iter()
+            .filter(|route| matches(route.segments, request.path()))
+            .min_by(|a, b| precedence(a.segments, b.segments))?;
+        Some((around, at))
     }
 
     /// Answers a request with the route that the host chose.
@@ -74,11 +117,19 @@ impl App {
         route: u32,
         request: Request,
     ) -> Result<Response, String> {
-        match usize::try_from(route)
-            .ok()
-            .and_then(|route| self.routes.get(route))
-        {
-            Some(route) => Ok(call(route, request).await),
+        let index = usize::try_from(route).unwrap_or(usize::MAX);
+        if let Some(route) = self.routes.get(index) {
+            return Ok(self.call_chosen(route, request).await);
+        }
+        // Behind the routes, `describe` lists the preflights.
+        let preflight = self.around.and_then(|around| {
+            let preflights = (around.preflights)(around.layers, self.routes);
+            Some((around, *preflights.get(index - self.routes.len())?))
+        });
+        match preflight {
+            Some((around, at)) => {
+                Ok((around.preflight)(around.layers, self.routes, at, request).await)
+            }
             None => Err(format!(
                 "there is no route {route}: describe lists {}",
                 self.routes.len()
@@ -142,10 +193,6 @@ fn prefer(best: &mut Option<&'static Route>, route: &'static Route) {
     if best.is_none_or(|best| precedence(route.segments, best.segments).is_lt()) {
         *best = Some(route);
     }
-}
-
-async fn call(route: &'static Route, request: Request) -> Response {
-    (route.call)(request.for_route(route.segments)).await
 }
 
 fn without_body(mut response: Response) -> Response {

@@ -2,9 +2,14 @@
 
 use super::{Lane, Route};
 use crate::json::{push, push_string};
+use crate::middleware::Around;
 use crate::openapi::{self, Info};
 
-pub(super) fn describe(info: &Info, routes: &'static [Route]) -> String {
+pub(super) fn describe(
+    info: &Info,
+    routes: &'static [Route],
+    around: Option<&'static Around>,
+) -> String {
     let mut out = String::from("{\"sdk\":");
     push_string(&mut out, concat!("dunlin ", env!("CARGO_PKG_VERSION")));
     push(&mut out, ",\"routes\":[");
@@ -29,8 +34,16 @@ pub(super) fn describe(info: &Info, routes: &'static [Route]) -> String {
         }
         out.push('}');
     }
+    if let Some(around) = around {
+        for route in (around.preflights)(around.layers, routes) {
+            push(&mut out, ",{\"method\":\"OPTIONS\",\"path\":");
+            push_string(&mut out, route.path);
+            push(&mut out, ",\"lane\":\"async\",\"name\":\"preflight\",");
+            push(&mut out, "\"summary\":\"CORS preflight\"}");
+        }
+    }
     push(&mut out, "],\"openapi\":");
-    push(&mut out, &openapi::document(info, routes));
+    push(&mut out, &openapi::document(info, routes, around));
     out.push('}');
     out
 }

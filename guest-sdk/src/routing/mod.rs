@@ -10,10 +10,11 @@ mod template;
 
 pub use app::{App, assert_distinct};
 pub use template::Segment;
-pub(crate) use template::each_param;
+pub(crate) use template::{each_param, same};
 
 use futures::future::LocalBoxFuture;
 
+use crate::middleware::Layers;
 use crate::openapi::Operation;
 use crate::request::Request;
 use crate::response::Response;
@@ -47,6 +48,8 @@ pub struct Route {
     pub hidden: bool,
     /// Describes the arguments and the answer.
     pub operation: fn(&mut Operation),
+    /// What stands around the handler; `call` goes through it.
+    pub middleware: Layers,
     /// Takes the arguments off the request, and calls the handler.
     pub call: fn(Request) -> LocalBoxFuture<'static, Response>,
 }

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use futures::future::LocalBoxFuture;
 
 use crate::dependency::Dependency;
+use crate::extensions::Extensions;
 use crate::extract::Rejection;
 use crate::fetch::FetchError;
 use crate::request::{Parts, Request};
@@ -48,6 +49,8 @@ pub(crate) struct World {
     fetches: RefCell<Vec<(String, Fetch)>>,
     /// A [`Provider`] of each type.
     providers: RefCell<HashMap<TypeId, Box<dyn Any>>>,
+    /// What the app keeps between requests.
+    pub(crate) states: RefCell<Extensions>,
 }
 
 thread_local! {

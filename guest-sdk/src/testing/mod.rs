@@ -68,4 +68,4 @@ pub use request::TestRequest;
 pub use response::TestResponse;
 
 pub(crate) use executor::with_spawned;
-pub(crate) use fakes::{fetch, provided, spawn};
+pub(crate) use fakes::{World, fetch, provided, spawn};
