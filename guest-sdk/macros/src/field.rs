@@ -1,9 +1,10 @@
 //! `#[field(…)]`: the rules of one field, and what its schema says beside them.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
 use syn::{Attribute, Error, Expr, Ident, Lit, LitStr, Path, Result, Token, UnOp, bracketed};
 
 const KNOWN: &str = "`gt`, `ge`, `lt`, `le`, `multiple_of`, `min_length`, `max_length`, `pattern`, \
@@ -97,7 +98,8 @@ impl Rules {
             ("pattern", value) => self.pattern(&text_of(&name, value)?),
             ("format", value) => self.format(&text_of(&name, value)?),
             ("check", Some(Value::Expr(value))) => {
-                self.checks.push(quote!(check.result((#value)(value));));
+                self.checks
+                    .push(quote_spanned!(value.span()=> check.result((#value)(value));));
                 Ok(())
             }
             ("check", _) => Err(expects(&name, "check = a_function")),
@@ -166,7 +168,7 @@ impl Rules {
         };
         let rule = Ident::new(rule, name.span());
         let number = Ident::new("number", name.span());
-        self.checks.push(quote! {
+        self.checks.push(quote_spanned! {name.span()=>
             ::dunlin::model::rules::#number(
                 value,
                 ::dunlin::model::rules::NumberRule::#rule,
@@ -188,8 +190,9 @@ impl Rules {
             return Err(Error::new_spanned(bound, message));
         }
         let key = Ident::new(key, Span::call_site());
-        self.checks
-            .push(quote!(::dunlin::model::rules::#name(value, #bound, check);));
+        self.checks.push(
+            quote_spanned!(name.span()=> ::dunlin::model::rules::#name(value, #bound, check);),
+        );
         self.lengths.push(quote!(#key = #bound));
         Ok(())
     }
@@ -199,7 +202,7 @@ impl Rules {
             let message = format!("not a regular expression: {error}");
             return Err(Error::new_spanned(pattern, message));
         }
-        self.checks.push(quote! {{
+        self.checks.push(quote_spanned! {pattern.span()=> {
             static PATTERN: ::std::sync::LazyLock<::dunlin::__private::Regex> =
                 ::std::sync::LazyLock::new(|| {
                     ::dunlin::__private::Regex::new(#pattern).expect("was checked by the compiler")
@@ -219,7 +222,7 @@ impl Rules {
             return Err(Error::new_spanned(format, message));
         };
         let function = Ident::new(function, format.span());
-        self.checks.push(quote! {
+        self.checks.push(quote_spanned! {format.span()=>
             ::dunlin::model::rules::format(
                 value,
                 #name,

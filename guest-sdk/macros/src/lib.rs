@@ -3,6 +3,7 @@
 mod arguments;
 mod dependency;
 mod field;
+mod inputs;
 mod model;
 mod names;
 mod route;

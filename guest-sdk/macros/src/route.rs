@@ -1,39 +1,71 @@
 //! `#[get("/path")]` and its siblings.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Error, FnArg, ItemFn, LitStr, Meta, Result, ReturnType, Type, parse2};
+use syn::{Error, ItemFn, LitInt, LitStr, Meta, Result, ReturnType, Type, parse2};
 
 use crate::arguments;
+use crate::inputs::{Inputs, value_name};
 use crate::template::{self, Segment};
 
-/// The function, unchanged, and beside it a type of the same name that
+/// More than this many arguments are too many for clippy.
+const MANY_ARGUMENTS: usize = 7;
+
+/// The function, without its arguments' attributes, and beside it a type of the same name that
 /// describes the route. (Types and functions have namespaces of their own, so
 /// whoever imports one imports both.)
 pub(crate) fn expand(method: &str, arguments: TokenStream, item: TokenStream) -> TokenStream {
     let original = item.clone();
-    let route = parse2::<ItemFn>(item)
-        .map_err(|error| {
-            let place = format!("#[{}] stands above a function", method.to_lowercase());
-            Error::new(error.span(), place)
-        })
-        .and_then(|function| expand_route(method, arguments, &function));
-    match route {
-        Ok(route) => quote!(#original #route),
+    let mut function = match parse2::<ItemFn>(item) {
+        Ok(function) => function,
         Err(error) => {
-            // The function stays, so that the rest of the file still compiles.
-            let error = error.into_compile_error();
-            quote!(#original #error)
+            let place = format!("#[{}] stands above a function", method.to_lowercase());
+            let error = Error::new(error.span(), place).into_compile_error();
+            return quote!(#original #error);
         }
+    };
+    let route = expand_route(method, arguments, &mut function)
+        // The function stays, so that the rest of the file still compiles.
+        .unwrap_or_else(Error::into_compile_error);
+    if function.sig.inputs.len() > MANY_ARGUMENTS {
+        function.attrs.push(syn::parse_quote! {
+            #[allow(clippy::too_many_arguments, reason = "each is a part of the request")]
+        });
     }
+    quote!(#function #route)
 }
 
-fn expand_route(method: &str, arguments: TokenStream, function: &ItemFn) -> Result<TokenStream> {
-    let arguments = arguments::parse(method, arguments)?;
+fn expand_route(
+    method: &str,
+    arguments: TokenStream,
+    function: &mut ItemFn,
+) -> Result<TokenStream> {
+    let arguments = arguments::parse(method, arguments);
+    let status = status_attribute(function);
+    let params = match &arguments {
+        Ok(arguments) => template::parse(&arguments.path).map(|segments| {
+            let params = template::params(&segments).into_iter();
+            params.map(str::to_owned).collect()
+        }),
+        Err(_) => Ok(Vec::new()),
+    };
+    // Even if the attribute is wrong: the arguments' own must come off.
+    let inputs = Inputs::take(function, &params.unwrap_or_default());
+    let mut arguments = arguments?;
+    arguments.status = status?.or(arguments.status);
     let segments = template::parse(&arguments.path)?;
-    let types = argument_types(function)?;
-    check_path_arguments(&arguments.path, &segments, &types)?;
+    let inputs = inputs?;
+    let named = |segment: &Segment| {
+        let param = segment.param();
+        param.is_some_and(|param| inputs.named.iter().any(|named| named == param))
+    };
+    let left: Vec<&str> = segments
+        .iter()
+        .filter(|segment| !named(segment))
+        .filter_map(Segment::param)
+        .collect();
+    check_path_arguments(&arguments.path, &left, &inputs)?;
 
     let name = &function.sig.ident;
     let visibility = &function.vis;
@@ -45,7 +77,7 @@ fn expand_route(method: &str, arguments: TokenStream, function: &ItemFn) -> Resu
     };
     let (summary, description) = documentation(function, text);
     let segments = segments.iter().map(Segment::tokens);
-    let call = call(function, &types);
+    let call = call(function, &inputs);
     let answer = match &arguments.status {
         Some(status) => quote! {
             let answer: ::dunlin::Response = async move { #call }.await;
@@ -53,7 +85,8 @@ fn expand_route(method: &str, arguments: TokenStream, function: &ItemFn) -> Resu
         },
         None => call,
     };
-    let describe = describe(function, &types);
+    let describe = describe(function, &inputs);
+    let models = &inputs.models;
     let layers = arguments.layers();
     let call = quote!(|request| ::std::boxed::Box::pin(async move { #answer }));
     let call = match layers.as_slice() {
@@ -68,6 +101,7 @@ fn expand_route(method: &str, arguments: TokenStream, function: &ItemFn) -> Resu
 
         impl ::dunlin::routing::Handler for #name {
             const ROUTE: ::dunlin::routing::Route = {
+              #models
               const LAYERS: ::dunlin::middleware::Layers = &[#(#layers),*];
               ::dunlin::routing::Route {
                 method: #method,
@@ -86,31 +120,23 @@ fn expand_route(method: &str, arguments: TokenStream, function: &ItemFn) -> Resu
     })
 }
 
-fn argument_types(function: &ItemFn) -> Result<Vec<&Type>> {
-    if let Some(parameter) = function.sig.generics.params.first() {
-        return Err(Error::new_spanned(
-            parameter,
-            "a handler cannot be generic: the host calls it, and would not know with which type",
-        ));
-    }
-    function
-        .sig
-        .inputs
-        .iter()
-        .map(|argument| match argument {
-            FnArg::Typed(argument) => Ok(&*argument.ty),
-            FnArg::Receiver(receiver) => Err(Error::new_spanned(
-                receiver,
-                "a handler is a free function: move it out of the `impl` block",
-            )),
-        })
-        .collect()
+/// `#[status(201)]` below the route's attribute, which takes it off.
+fn status_attribute(function: &mut ItemFn) -> Result<Option<LitInt>> {
+    let is_status = |attribute: &syn::Attribute| attribute.path().is_ident("status");
+    let Some(place) = function.attrs.iter().position(is_status) else {
+        return Ok(None);
+    };
+    let attribute = function.attrs.remove(place);
+    let status = attribute
+        .parse_args::<LitInt>()
+        .map_err(|_| Error::new_spanned(&attribute, "write `#[status(201)]`"))?;
+    arguments::checked_status(status).map(Some)
 }
 
 /// What the names tell: a parameter that nothing takes is a mistake, and so is
 /// a tuple of the wrong length. Arguments of unknown types may take anything.
-fn check_path_arguments(path: &LitStr, segments: &[Segment], types: &[&Type]) -> Result<()> {
-    let params = template::params(segments);
+fn check_path_arguments(path: &LitStr, params: &[&str], inputs: &Inputs) -> Result<()> {
+    let types = inputs.extractors();
     let Some(argument) = types
         .iter()
         .find(|ty| last_name(ty).as_deref() == Some("Path"))
@@ -128,21 +154,18 @@ fn check_path_arguments(path: &LitStr, segments: &[Segment], types: &[&Type]) ->
         let unclaimed = types
             .iter()
             .all(|ty| last_name(ty).is_some_and(|name| known.contains(&name.as_str())));
-        return match params.as_slice() {
+        return match params {
             [name] if unclaimed => Err(Error::new(
                 path.span(),
-                format!(
-                    "nothing takes `{{{name}}}`: add the argument `Path({name}): Path<String>`"
-                ),
+                format!("nothing takes `{{{name}}}`: add the argument `{name}: String`"),
             )),
             [_, _, ..] if unclaimed => {
-                let names = params.join(", ");
-                let strings = vec!["String"; params.len()].join(", ");
+                let arguments = params.join(": String, ");
                 Err(Error::new(
                     path.span(),
                     format!(
-                        "nothing takes the path's parameters: add the argument \
-                         `Path(({names})): Path<({strings})>`"
+                        "nothing takes the path's parameters: add the arguments \
+                         `{arguments}: String`"
                     ),
                 ))
             }
@@ -215,7 +238,7 @@ pub(crate) fn type_arguments(ty: &Type) -> Vec<&Type> {
     types.collect()
 }
 
-fn is_scalar(ty: &Type) -> bool {
+pub(crate) fn is_scalar(ty: &Type) -> bool {
     const SCALARS: [&str; 17] = [
         "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize",
         "f32", "f64", "bool", "char", "String",
@@ -225,7 +248,7 @@ fn is_scalar(ty: &Type) -> bool {
 
 /// Extracts every argument, so that one answer lists all that is wrong, then
 /// calls the function.
-fn call(function: &ItemFn, types: &[&Type]) -> TokenStream {
+fn call(function: &ItemFn, inputs: &Inputs) -> TokenStream {
     // The span is where the compiler reports an answer that is none.
     let mut name = function.sig.ident.clone();
     let answer_span = match &function.sig.output {
@@ -237,11 +260,11 @@ fn call(function: &ItemFn, types: &[&Type]) -> TokenStream {
         .sig
         .asyncness
         .map(|_| quote_spanned!(answer_span=> .await));
-    let values: Vec<_> = (0..types.len())
-        .map(|index| format_ident!("argument_{index}"))
-        .collect();
+    let types = &inputs.extracted;
+    let arguments = inputs.values();
+    let values: Vec<_> = (0..types.len()).map(value_name).collect();
     let answer = quote_spanned! {answer_span=>
-        ::dunlin::IntoResponse::into_response(#name(#(#values),*)#wait)
+        ::dunlin::IntoResponse::into_response(#name(#(#arguments),*)#wait)
     };
     let Some((last, parts)) = types.split_last() else {
         return quote! { let _: ::dunlin::Request = request; #answer };
@@ -270,16 +293,15 @@ fn call(function: &ItemFn, types: &[&Type]) -> TokenStream {
 
 /// Describes every argument, and the answer: the compiler finds its type, which
 /// may be an `impl IntoResponse`.
-fn describe(function: &ItemFn, types: &[&Type]) -> TokenStream {
+fn describe(function: &ItemFn, inputs: &Inputs) -> TokenStream {
+    let types = &inputs.types;
     let name = &function.sig.ident;
-    let values: Vec<_> = (0..types.len())
-        .map(|index| format_ident!("argument_{index}"))
-        .collect();
+    let values: Vec<_> = (0..types.len()).map(value_name).collect();
     let answer = match function.sig.asyncness {
         Some(_) => quote!(future_answer),
         None => quote!(answer),
     };
-    let arguments = types.split_last().map(|(last, parts)| {
+    let arguments = inputs.extracted.split_last().map(|(last, parts)| {
         quote! {
             #(<#parts as ::dunlin::extract::FromRequestParts>::describe(operation);)*
             ::dunlin::__private::last_argument::<#last, _>(operation);

@@ -2,8 +2,11 @@
 //!
 //! | argument | is |
 //! |---|---|
+//! | `id: T` | a parameter of the path, `{id}` |
+//! | `#[query] limit: T`, `#[header] …`, `#[cookie] …` | a value of the query, a header field or a cookie; rules in parentheses, as in `#[query(le = 100, default = 10)]` |
 //! | [`Path<T>`] | the path's parameters: one value, a tuple, or a struct |
 //! | [`Query<T>`] | the query, as a struct; `Option`, `Vec` and serde's defaults do what they say |
+//! | [`Header<T>`], [`Cookie<T>`] | header fields and cookies, as a struct |
 //! | [`Headers`](crate::Headers), [`HeaderMap`](http::HeaderMap), [`Method`](http::Method) | from the head |
 //! | [`Json<T>`] | the body, parsed; needs `content-type: application/json` |
 //! | `String`, `Vec<u8>` | the body, whole |
@@ -19,6 +22,7 @@
 //! every [`Problem`], in the form that FastAPI's clients know.
 
 pub(crate) mod collect;
+mod header;
 mod input;
 mod json;
 mod json_value;
@@ -29,6 +33,7 @@ mod raw;
 mod stand_in;
 mod text;
 
+pub use header::{Cookie, Header};
 pub(crate) use input::At;
 pub use json::{Json, JsonRejection};
 pub use path::Path;
@@ -87,7 +92,7 @@ pub trait FromRequestParts: Sized {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a handler's argument",
     label = "not read off a request",
-    note = "arguments are `Path<T>`, `Query<T>` and `Json<T>` (each with `T: Deserialize`), `Headers`, `HeaderMap`, `Method`, `String`, `Vec<u8>`, `Body`, `Request`, and what implements `FromRequestParts` or `FromRequest`"
+    note = "arguments are `Path<T>`, `Query<T>`, `Header<T>`, `Cookie<T>` and `Json<T>` (`T` is a type with `#[model]`), `Headers`, `HeaderMap`, `Method`, `String`, `Vec<u8>`, `Body`, `Request`, and what implements `FromRequestParts` or `FromRequest`"
 )]
 pub trait FromRequest<Via = ViaRequest>: Sized {
     /// What to answer when it cannot be read; as in [`FromRequestParts`].
