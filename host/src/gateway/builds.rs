@@ -4,7 +4,7 @@
 use super::error::GatewayError;
 use super::page;
 use crate::names::{FunctionName, HostName, Mount};
-use crate::routing::{Route, RouteError};
+use crate::routing::{Found, RouteError};
 use http::Request;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -97,10 +97,10 @@ impl Builds {
         &self,
         request: &Request<B>,
         host: Option<&str>,
-        found: &Result<Route, GatewayError>,
+        found: &Result<Found, GatewayError>,
     ) -> Result<(), GatewayError> {
         let answering = match found {
-            Ok(route) => Some(route.function()),
+            Ok(found) => Some(found.function()),
             Err(GatewayError::Route(RouteError::NoRoute(function))) => Some(function),
             Err(GatewayError::Route(RouteError::MethodNotAllowed { function, .. })) => {
                 Some(function)

@@ -6,7 +6,7 @@ use super::error::GatewayError;
 use super::request::Gateway;
 use crate::names::VersionId;
 use crate::registry::on_disk;
-use crate::routing::{Ready, Route};
+use crate::routing::{Found, Ready};
 use http::Request;
 use http::header::{self, HeaderMap, HeaderName};
 use std::sync::Arc;
@@ -41,13 +41,13 @@ pub(super) fn key(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 impl Gateway {
-    /// The route of the version that the request names, if its token allows
+    /// What answers for the version that the request names, if its token allows
     /// that. The version need not get traffic.
     pub(super) async fn chosen(
         &self,
         host: Option<&str>,
         request: &Request<Arriving>,
-    ) -> Result<Route, GatewayError> {
+    ) -> Result<Found, GatewayError> {
         let headers = request.headers();
         let token = headers.get(TOKEN).map(|it| it.as_bytes().to_vec());
         let token = token.ok_or(GatewayError::VersionRefused)?;

@@ -8,6 +8,7 @@ mod arriving;
 mod builds;
 mod chosen;
 mod connection;
+mod docs;
 mod error;
 mod inbound;
 mod listener;

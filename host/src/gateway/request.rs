@@ -4,6 +4,7 @@ use super::account::{Account, Outgoing};
 use super::arriving::Arriving;
 use super::chosen;
 use super::connection::Peer;
+use super::docs;
 use super::error::{Detail, GatewayError};
 use super::inbound::{self, Inbound};
 use super::page::{self, Page};
@@ -12,7 +13,7 @@ use super::tls::Tls;
 use crate::capabilities::Invocation;
 use crate::capabilities::egress::Hops;
 use crate::registry::Registry;
-use crate::routing::{Route, Table};
+use crate::routing::{Found, Route, Table};
 use crate::runtime::{Answer, Failure, Instances};
 use crate::scheduling::Lanes;
 use crate::telemetry::{Logs, Metrics, RequestId, Source};
@@ -166,7 +167,7 @@ impl Gateway {
             return Err((GatewayError::LoopDetected, None));
         }
         let host = screen(&request).map_err(|error| (error, None))?;
-        let route = if chosen::names_version(request.headers()) {
+        let found = if chosen::names_version(request.headers()) {
             Box::pin(self.chosen(host, &request)).await
         } else {
             let (method, key) = (request.method().as_str(), || chosen::key(request.headers()));
@@ -174,10 +175,15 @@ impl Gateway {
             found.map_err(GatewayError::from)
         };
         if let Detail::Development(builds) = &self.config.detail {
-            let checked = builds.check(&request, host, &route);
+            let checked = builds.check(&request, host, &found);
             checked.map_err(|error| (error, None))?;
         }
-        let route = route.map_err(|error| (error, None))?;
+        let route = match found.map_err(|error| (error, None))? {
+            Found::Route(route) => route,
+            Found::Docs(docs) => {
+                return docs::answer(&request, &docs).map_err(|error| (error, None));
+            }
+        };
         let response = if route.finishes() {
             Box::pin(self.invoke_detached(request, peer, id, hops, &route)).await
         } else {

@@ -1,8 +1,10 @@
 //! What a component says about itself: its interface and its routes.
 
+use super::{ByteSize, OpenApi};
 use http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::fmt;
 use thiserror::Error;
 
@@ -76,6 +78,10 @@ pub struct Description {
     pub sdk: Option<String>,
     /// Its routes; a request names one by its position here.
     pub routes: Vec<RouteSpec>,
+    /// What tools read of its routes. None: the component does not say, or was
+    /// deployed when hosts did not ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub openapi: Option<OpenApi>,
 }
 
 /// What is wrong with a component's description.
@@ -100,6 +106,20 @@ pub enum DescriptionError {
         /// What it says.
         method: String,
     },
+    /// Tools could not read it.
+    #[error(
+        "the function's `openapi` is no OpenAPI 3.1 document, {0}: build the function with this \
+         host's SDK version"
+    )]
+    Document(String),
+    /// Out of proportion.
+    #[error("the function's OpenAPI document is {size}, limit {limit}: split the function")]
+    DocumentTooLarge {
+        /// What it has.
+        size: ByteSize,
+        /// What it may have.
+        limit: ByteSize,
+    },
 }
 
 /// The document that `describe` returns; other members are for later hosts.
@@ -107,6 +127,7 @@ pub enum DescriptionError {
 struct Document {
     sdk: Option<String>,
     routes: Vec<RouteSpec>,
+    openapi: Option<Box<RawValue>>,
 }
 
 impl Description {
@@ -126,6 +147,7 @@ impl Description {
             interface,
             sdk: None,
             routes: vec![route("/"), route("/{*path}")],
+            openapi: None,
         }
     }
 
@@ -136,8 +158,11 @@ impl Description {
     /// When it is no such document. Conflicts between routes are routing's to
     /// find.
     pub fn from_guest(json: &str) -> Result<Self, DescriptionError> {
-        let Document { sdk, routes } =
-            serde_json::from_str(json).map_err(DescriptionError::Json)?;
+        let Document {
+            sdk,
+            routes,
+            openapi,
+        } = serde_json::from_str(json).map_err(DescriptionError::Json)?;
         if routes.is_empty() {
             return Err(DescriptionError::NoRoutes);
         }
@@ -150,10 +175,12 @@ impl Description {
                 return Err(DescriptionError::Method { index, method });
             }
         }
+        let openapi = openapi.map(|it| OpenApi::from_guest(it.get()));
         Ok(Self {
             interface: Interface::Function,
             sdk,
             routes,
+            openapi: openapi.transpose()?,
         })
     }
 }
@@ -181,6 +208,7 @@ mod tests {
             r#"{"routes":[]}"#,
             r#"{"routes":[{"method":"G ET","path":"/","lane":"async"}]}"#,
             r#"{"routes":[{"method":"GET","path":"/","lane":"fast"}]}"#,
+            r#"{"routes":[{"method":"GET","path":"/","lane":"async"}],"openapi":[]}"#,
         ] {
             assert!(Description::from_guest(bad).is_err(), "{bad}");
         }

@@ -19,6 +19,7 @@ use crate::names::{FunctionName, HostName, Mount};
 /// host = "api.example.com"        # default: every host
 /// isolation = "shared"            # or "serial", "fresh"; default: by lane and contract
 /// on_disconnect = "cancel"        # or "finish": what becomes of an abandoned invocation
+/// docs = true                     # or false: no `/docs`, `/redoc` and `/openapi.json`
 /// secrets = ["API_KEY"]           # default: none
 ///
 /// [build]
@@ -60,6 +61,9 @@ pub struct Manifest {
     pub isolation: Option<Isolation>,
     /// What becomes of an invocation whose caller goes away.
     pub on_disconnect: OnDisconnect,
+    /// Whether the host answers `/openapi.json`, `/docs` and `/redoc` below the
+    /// mount, for components that describe themselves.
+    pub docs: bool,
     /// Secrets that the guest reads as environment variables. Set apart, on the
     /// host: the manifest only names them.
     pub secrets: BTreeSet<VarName>,
@@ -82,6 +86,7 @@ impl Manifest {
             host: None,
             isolation: None,
             on_disconnect: OnDisconnect::default(),
+            docs: true,
             secrets: BTreeSet::new(),
             build: BuildSection::default(),
             vars: BTreeMap::new(),
@@ -144,6 +149,9 @@ struct RawManifest {
     /// What becomes of an invocation whose caller goes away.
     #[serde(default)]
     on_disconnect: OnDisconnect,
+    /// Whether `/openapi.json`, `/docs` and `/redoc` below the mount show what the function offers.
+    #[serde(default = "yes")]
+    docs: bool,
     /// Secrets that the function reads as environment variables, by name. Set by `dunlin secret`.
     #[serde(default)]
     secrets: BTreeSet<VarName>,
@@ -160,6 +168,10 @@ struct RawManifest {
     /// What the function may use up. The host's maxima are the most that it gets.
     #[serde(default)]
     limits: Limits,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn vars_schema(generator: &mut SchemaGenerator) -> Schema {
@@ -194,6 +206,7 @@ impl TryFrom<RawManifest> for Manifest {
             host: raw.host,
             isolation: raw.isolation,
             on_disconnect: raw.on_disconnect,
+            docs: raw.docs,
             secrets: raw.secrets,
             build: raw.build,
             vars: raw.vars,
@@ -217,6 +230,7 @@ name = "shop"
 mount = "/v1/shop"
 host = "API.example.com"
 isolation = "serial"
+docs = false
 secrets = ["API_KEY"]
 
 [build]
@@ -251,6 +265,7 @@ log_output = "1KiB"
         assert_eq!(manifest.mount.as_str(), "/v1/shop");
         assert_eq!(manifest.host.unwrap().as_str(), "api.example.com");
         assert_eq!(manifest.isolation, Some(Isolation::Serial));
+        assert!(!manifest.docs);
         let secrets: Vec<_> = manifest.secrets.iter().map(VarName::as_str).collect();
         assert_eq!(secrets, ["API_KEY"]);
         assert_eq!(

@@ -1,6 +1,7 @@
 //! A version that gets traffic, its routes, and where one request goes.
 
 use super::canary::Tally;
+use super::docs::{Docs, ServedDocument};
 use super::function::{FunctionRoutes, Matched};
 use super::habit::{Now, Quarantine};
 use super::lane_hint::LaneHint;
@@ -9,8 +10,8 @@ use crate::names::FunctionName;
 use crate::registry::{Isolation, Lane, OnDisconnect, RouteSpec, Version};
 use crate::telemetry::FunctionMetrics;
 use http::Uri;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// A route by its position in the version's description.
@@ -28,6 +29,7 @@ pub struct Deployed {
     running: Arc<AtomicUsize>,
     metrics: FunctionMetrics,
     pub(super) tally: Tally,
+    document: OnceLock<ServedDocument>,
 }
 
 /// What a route's invocations taught about it, until its version is replaced or
@@ -57,11 +59,13 @@ impl Deployed {
             running,
             metrics,
             tally: Tally::default(),
+            document: OnceLock::new(),
         }
     }
 
     /// What answers `method` at `uri`, whose first `mount_len` bytes name the
-    /// function.
+    /// function: a page of the host, unless the function has a route at the
+    /// very same path, or else a route.
     ///
     /// # Errors
     ///
@@ -71,7 +75,10 @@ impl Deployed {
         method: &str,
         uri: &Uri,
         mount_len: usize,
-    ) -> Result<Route, RouteError> {
+    ) -> Result<Found, RouteError> {
+        if let Some(docs) = Docs::find(self, method, uri, mount_len) {
+            return Ok(Found::Docs(docs));
+        }
         let path = match &uri.path()[mount_len..] {
             "" => "/",
             below => below,
@@ -93,13 +100,23 @@ impl Deployed {
             Isolation::Shared if learned.quarantine.is_known() => learned.quarantine.isolation(),
             isolation => isolation,
         };
-        Ok(Route {
+        Ok(Found::Route(Route {
             isolation,
             deployed: self.clone(),
             id: RouteId(id),
             lane,
             mount_len,
-        })
+        }))
+    }
+
+    /// The version's OpenAPI document, if it brought one.
+    pub fn document(&self) -> Option<&ServedDocument> {
+        let document = self.version.description.openapi.as_ref()?;
+        let mount = self.version.manifest.mount.as_str();
+        Some(
+            self.document
+                .get_or_init(|| ServedDocument::new(document, mount)),
+        )
     }
 
     /// The most CPU time that an invocation of a route used, if the route was
@@ -118,6 +135,25 @@ impl Deployed {
     /// Invocations of the function at once.
     pub fn running(&self) -> usize {
         self.running.load(Ordering::Relaxed)
+    }
+}
+
+/// What answers one request.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// The function.
+    Route(Route),
+    /// The host, in its name.
+    Docs(Docs),
+}
+
+impl Found {
+    /// Whose address it is.
+    pub fn function(&self) -> &FunctionName {
+        match self {
+            Self::Route(route) => route.function(),
+            Self::Docs(docs) => docs.function(),
+        }
     }
 }
 

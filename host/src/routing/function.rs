@@ -133,6 +133,7 @@ mod tests {
             interface: Interface::Function,
             sdk: None,
             routes,
+            openapi: None,
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod canary;
 mod deployed;
+mod docs;
 mod function;
 mod habit;
 mod in_service;
@@ -11,7 +12,8 @@ mod table;
 mod testing;
 
 pub use self::canary::{Breach, Rate};
-pub use self::deployed::{Deployed, Route, RouteId};
+pub use self::deployed::{Deployed, Found, Route, RouteId};
+pub use self::docs::{Docs, ServedDocument};
 pub use self::function::RouteConflict;
 pub use self::in_service::{InService, Ready};
 pub use self::table::{MountConflict, RouteError, Table};

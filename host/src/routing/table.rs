@@ -2,7 +2,7 @@
 //! and path to a route. Built anew on each change and swapped in one step;
 //! requests read it without a lock.
 
-use super::deployed::Route;
+use super::deployed::Found;
 use super::in_service::{InService, Ready};
 use crate::names::FunctionName;
 use crate::registry::{Deployment, Manifest};
@@ -77,7 +77,7 @@ impl Table {
         }
     }
 
-    /// Finds the route that a request is for. Where versions share the traffic,
+    /// Finds what answers a request. Where versions share the traffic,
     /// equal keys lead to equal versions.
     ///
     /// # Errors
@@ -89,7 +89,7 @@ impl Table {
         method: &str,
         uri: &Uri,
         key: impl FnOnce() -> Option<&'k [u8]>,
-    ) -> Result<Route, RouteError> {
+    ) -> Result<Found, RouteError> {
         let snapshot = self.current.load();
         let (mount_len, function) = snapshot.find(host, uri.path())?;
         function.pick(key).find(method, uri, mount_len)
@@ -328,7 +328,10 @@ mod tests {
 
     fn resolve(table: &Table, host: &str, uri: &str) -> Option<(String, String, String)> {
         let uri: Uri = uri.parse().unwrap();
-        let route = table.resolve(Some(host), "GET", &uri, || None).ok()?;
+        let found = table.resolve(Some(host), "GET", &uri, || None).ok()?;
+        let Found::Route(route) = found else {
+            return None;
+        };
         Some((
             route.version().id.function().to_string(),
             route.prefix(&uri).to_owned(),
