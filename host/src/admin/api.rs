@@ -7,7 +7,7 @@ use super::error::AdminError;
 use super::failures::FailedAttempts;
 use super::host_info::{Check, HostInfo, Public, Setting};
 use super::metrics::{self, Observed};
-use super::{audit, auth, components, functions, logs, secrets, tokens};
+use super::{audit, auth, components, functions, logs, openapi, secrets, tokens};
 use crate::registry::{Registry, on_disk};
 use crate::routing::Table;
 use crate::telemetry::Logs;
@@ -125,6 +125,13 @@ pub fn router(config: AdminConfig) -> Router {
         .api_route(
             "/v1/functions/{name}/logs",
             get_with(logs::read, guarded("logs", "What a function logged")),
+        )
+        .api_route(
+            "/v1/functions/{name}/openapi.json",
+            get_with(
+                openapi::read,
+                guarded("functionDocument", "What a function says of its routes"),
+            ),
         )
         .api_route(
             "/v1/components/{digest}",

@@ -3,6 +3,7 @@
 use super::answers::documented;
 use super::auth::Refusal;
 use super::deploy::DeployError;
+use crate::names::VersionId;
 use crate::registry::{RegistryError, Scope, SecretError};
 use crate::runtime::{CodeError, CompileError};
 use aide::OperationOutput;
@@ -43,6 +44,9 @@ pub enum AdminError {
     /// No such token.
     #[error("there is no token {0}: `dunlin token ls` lists those that are")]
     UnknownToken(String),
+    /// It never brought one.
+    #[error("{0} has no OpenAPI document: build it with this host's SDK, and deploy it again")]
+    NoDocument(VersionId),
     /// The request makes no sense.
     #[error("{0}")]
     BadRequest(String),
@@ -82,7 +86,7 @@ impl AdminError {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden { .. } => StatusCode::FORBIDDEN,
             Self::TooManyFailures(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::UnknownToken(_) => StatusCode::NOT_FOUND,
+            Self::UnknownToken(_) | Self::NoDocument(_) => StatusCode::NOT_FOUND,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Deploy(DeployError::Registry(RegistryError::Secret(error))) => match error {
                 SecretError::Unknown { .. } => StatusCode::NOT_FOUND,

@@ -16,6 +16,7 @@ mod functions;
 mod host_info;
 mod logs;
 mod metrics;
+mod openapi;
 mod secrets;
 mod steps;
 mod tokens;

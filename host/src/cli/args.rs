@@ -184,9 +184,12 @@ Examples:
   dunlin invoke hello /Ada --version 3")]
     Invoke(InvokeArgs),
 
-    /// Print the OpenAPI document of the admin API
+    /// Print the OpenAPI document of a function, or of the admin API
     #[command(after_long_help = "\
 Examples:
+  dunlin openapi hello                  what gets most of the traffic
+  dunlin openapi hello@3                one version
+  dunlin openapi functions/hello        built from its folder, without a host
   dunlin openapi > admin.openapi.json")]
     Openapi(OpenapiArgs),
 

@@ -120,17 +120,7 @@ fn one_project(args: &DeployArgs) -> anyhow::Result<Project> {
     if let Some(name) = &args.name {
         return project::find_as(&args.path, name.clone());
     }
-    let mut found = project::find(&args.path)?;
-    if found.len() > 1 {
-        let names: Vec<_> = found.iter().map(|project| project.name.as_str()).collect();
-        anyhow::bail!(
-            "`{}` holds {} functions ({}): deploy one folder at a time",
-            args.path.display(),
-            found.len(),
-            names.join(", ")
-        );
-    }
-    Ok(found.remove(0))
+    project::only(&args.path)
 }
 
 #[derive(Serialize)]

@@ -103,6 +103,24 @@ pub(crate) fn survey(path: &Path) -> anyhow::Result<Survey> {
     Ok(survey)
 }
 
+/// Finds the one function in or below `path`.
+///
+/// # Errors
+/// As [`find`], and when `path` holds several functions.
+pub(crate) fn only(path: &Path) -> anyhow::Result<Project> {
+    let mut found = find(path)?;
+    if found.len() > 1 {
+        let names: Vec<_> = found.iter().map(|project| project.name.as_str()).collect();
+        bail!(
+            "`{}` holds {} functions ({}): name the folder of one",
+            path.display(),
+            found.len(),
+            names.join(", ")
+        );
+    }
+    Ok(found.remove(0))
+}
+
 /// Finds the one function in or below `path` and calls it `name`.
 ///
 /// # Errors

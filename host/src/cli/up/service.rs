@@ -8,7 +8,7 @@ use super::functions::{self, Functions};
 use crate::admin::Rollout;
 use crate::gateway::{BuildFailed, Builds, FunctionBuild};
 use crate::names::{FunctionName, VersionId};
-use crate::registry::{Act, Actor, Digest, Manifest, Outcome};
+use crate::registry::{Act, Actor, Digest, DocsPage, Manifest, Outcome};
 use anyhow::Context as _;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -257,6 +257,14 @@ impl<'o> Service<'o> {
                     text.push_str(&format!(
                         "  {:<7} {}://{}{mount}{}\n",
                         route.method, bound.scheme, bound.listen, route.path
+                    ));
+                }
+                if version.documented(DocsPage::Explorer).is_some() {
+                    text.push_str(&format!(
+                        "  docs    {}://{}{mount}{}\n",
+                        bound.scheme,
+                        bound.listen,
+                        DocsPage::Explorer.path()
                     ));
                 }
             }

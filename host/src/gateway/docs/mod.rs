@@ -15,10 +15,12 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode};
 
 /// What a page may do: run the host's scripts, and call the function that it
-/// shows. Both of its makers set styles from their scripts.
+/// shows. Swagger UI and Redoc set styles from their scripts; Redoc searches in a
+/// worker that it makes of a part of its script.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
-     img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; \
-     form-action 'none'; frame-ancestors 'self'";
+     img-src 'self' data:; font-src 'self'; connect-src 'self'; \
+     worker-src blob:; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'self'";
 
 /// Answers a request for one of the pages, or for a part of one.
 ///
