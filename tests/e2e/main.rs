@@ -12,6 +12,7 @@ mod crash;
 mod damage;
 mod deploying;
 mod disconnecting;
+mod docs;
 mod doctor;
 mod editor;
 mod egress;

@@ -199,7 +199,7 @@ mod tests {
             assert!(refusal.contains(part), "{text}: {refusal}");
         }
         let long = format!("{{\"x\":\"{}\"}}", "x".repeat(1 << 20));
-        assert!(refusal(&long).contains("limit 1 MiB"), "{}", refusal(&long));
+        assert!(refusal(&long).contains("limit 1MiB"), "{}", refusal(&long));
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub(crate) mod frames;
 mod guests;
 mod health;
 mod host;
+mod standard;
 mod upstream;
 mod wire;
 
@@ -14,6 +15,7 @@ pub(crate) use self::binary::{Ran, dunlin, repository, run};
 pub(crate) use self::guests::{FunctionFolder, component, folder_of, function_folder};
 pub(crate) use self::health::{Health, attacked};
 pub(crate) use self::host::{Answer, Host};
+pub(crate) use self::standard::OpenApi;
 pub(crate) use self::upstream::Upstream;
 pub(crate) use self::wire::{Http2, Wire, piecewise};
 
