@@ -34,9 +34,8 @@ pub(crate) fn document(
             out.push(':');
             let mut operation = Operation::new(route, std::mem::take(&mut schemas));
             (route.operation)(&mut operation);
-            let layers = around.map_or(&[][..], |around| around.layers);
-            for layer in layers.iter().chain(route.middleware) {
-                layer.describe_route(&mut operation);
+            if let Some(around) = around {
+                around.describe(route, &mut operation);
             }
             let (used, schemes) = operation.write(&id(route, &paths), out);
             schemas = used;

@@ -75,15 +75,24 @@ impl App {
 
     /// The same, but what the handler spawned may go on.
     pub(crate) async fn answer(&self, request: Request) -> Response {
-        match self.choose(request.method(), request.path()) {
-            Ok(Choice::Route(route)) => self.call_chosen(route, request).await,
-            Ok(Choice::HeadOf(route)) => without_body(self.call_chosen(route, request).await),
-            Err(error) => match self.preflight(&request) {
-                Some((around, at)) => {
-                    (around.preflight)(around.layers, self.routes, at, request).await
-                }
-                None => error.into_response(),
+        // One place waits for all: each would cost code of its own.
+        let mut is_head = false;
+        let answer = match self.choose(request.method(), request.path()) {
+            Ok(Choice::Route(route)) => self.call_chosen(route, request),
+            Ok(Choice::HeadOf(route)) => {
+                is_head = true;
+                self.call_chosen(route, request)
+            }
+            Err(error) => match self.answer_options(request) {
+                Some(answer) => answer,
+                None => return error.into_response(),
             },
+        };
+        let answer = answer.await;
+        if is_head {
+            without_body(answer)
+        } else {
+            answer
         }
     }
 
@@ -94,20 +103,15 @@ impl App {
     ) -> LocalBoxFuture<'static, Response> {
         let request = request.for_route(route.segments);
         match self.around {
-            Some(around) => (around.call)(around.layers, route, request),
+            Some(around) => around.call(route, request),
             None => (route.call)(request),
         }
     }
 
-    /// If middleware is to answer this request, which no route has: one of the
-    /// routes of its path.
-    fn preflight(&self, request: &Request) -> Option<(&'static Around, &'static Route)> {
+    /// What middleware answers to a request that no route has.
+    fn answer_options(&self, request: Request) -> Option<LocalBoxFuture<'static, Response>> {
         let around = self.around.filter(|_| request.method() == "OPTIONS")?;
-        let at = (around.preflights)(around.layers, self.routes)
-            .into_iter()
-            .filter(|route| matches(route.segments, request.path()))
-            .min_by(|a, b| precedence(a.segments, b.segments))?;
-        Some((around, at))
+        around.answer_options(self.routes, request)
     }
 
     /// Answers a request with the route that the host chose.
@@ -118,18 +122,16 @@ impl App {
         request: Request,
     ) -> Result<Response, String> {
         let index = usize::try_from(route).unwrap_or(usize::MAX);
-        if let Some(route) = self.routes.get(index) {
-            return Ok(self.call_chosen(route, request).await);
-        }
-        // Behind the routes, `describe` lists the preflights.
-        let preflight = self.around.and_then(|around| {
-            let preflights = (around.preflights)(around.layers, self.routes);
-            Some((around, *preflights.get(index - self.routes.len())?))
-        });
-        match preflight {
-            Some((around, at)) => {
-                Ok((around.preflight)(around.layers, self.routes, at, request).await)
+        let answer = match (self.routes.get(index), self.around) {
+            (Some(route), _) => Some(self.call_chosen(route, request)),
+            // Behind the routes, `describe` lists the preflights.
+            (None, Some(around)) => {
+                around.call_preflight(self.routes, index - self.routes.len(), request)
             }
+            (None, None) => None,
+        };
+        match answer {
+            Some(answer) => Ok(answer.await),
             None => Err(format!(
                 "there is no route {route}: describe lists {}",
                 self.routes.len()

@@ -35,12 +35,7 @@ pub(super) fn describe(
         out.push('}');
     }
     if let Some(around) = around {
-        for route in (around.preflights)(around.layers, routes) {
-            push(&mut out, ",{\"method\":\"OPTIONS\",\"path\":");
-            push_string(&mut out, route.path);
-            push(&mut out, ",\"lane\":\"async\",\"name\":\"preflight\",");
-            push(&mut out, "\"summary\":\"CORS preflight\"}");
-        }
+        around.list(routes, &mut out);
     }
     push(&mut out, "],\"openapi\":");
     push(&mut out, &openapi::document(info, routes, around));

@@ -10,7 +10,7 @@ mod template;
 
 pub use app::{App, assert_distinct};
 pub use template::Segment;
-pub(crate) use template::{each_param, same};
+pub(crate) use template::{each_param, matches, precedence, same};
 
 use futures::future::LocalBoxFuture;
 
