@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -23,6 +24,7 @@ use super::within;
 /// - `/held/N` answers when N requests for it are waiting;
 /// - `/hang` answers after [`Upstream::let_go`], see also [`Upstream::hanging`];
 /// - `/headers` answers the request's header fields, a line each;
+/// - `/fails-once` answers 503, then like all others;
 /// - `/echo` answers the body as it comes in;
 /// - all others answer `hello from upstream`.
 pub(crate) struct Upstream {
@@ -38,6 +40,7 @@ struct State {
     held: Mutex<HashMap<usize, Arc<Barrier>>>,
     hanging: watch::Sender<usize>,
     let_go: watch::Receiver<bool>,
+    failed: AtomicBool,
 }
 
 impl Upstream {
@@ -50,6 +53,7 @@ impl Upstream {
             held: Mutex::default(),
             hanging: count,
             let_go: gone,
+            failed: AtomicBool::new(false),
         });
         let serving = tokio::spawn(async move {
             loop {
@@ -124,6 +128,11 @@ async fn answer(
         let mut let_go = state.let_go.clone();
         // Fails when the server is gone.
         let _ = let_go.wait_for(|&now| now).await;
+    }
+    if path == "/fails-once" && !state.failed.swap(true, Ordering::Relaxed) {
+        let mut answer = Response::new(whole("not now"));
+        *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        return Ok(answer);
     }
     Ok(Response::new(match path.as_str() {
         "/headers" => {
