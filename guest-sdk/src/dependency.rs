@@ -2,12 +2,13 @@
 
 use std::any::Any;
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use crate::extract::{FromRequestParts, Rejection};
+use crate::extract::{FromRequestParts, Invalid, Rejection};
 use crate::openapi::Operation;
 use crate::platform;
 use crate::request::Parts;
@@ -153,14 +154,28 @@ impl<T: Dependency> FromRequestParts for Dep<T> {
         if let Some(known) = parts.extensions().get::<Provided<T>>() {
             return Ok(Dep(known));
         }
-        let provided = provide(parts).await?;
-        Ok(Dep(parts.extensions_mut().insert(provided)))
+        if parts.extensions().get::<Told<T>>().is_some() {
+            return Err(Invalid::from(Vec::new()).into());
+        }
+        match provide(parts).await {
+            Ok(provided) => Ok(Dep(parts.extensions_mut().insert(provided))),
+            Err(rejection) => {
+                if let Rejection::Invalid(_) = rejection {
+                    parts.extensions_mut().insert(Told::<T>(PhantomData));
+                }
+                Err(rejection)
+            }
+        }
     }
 
     fn describe(operation: &mut Operation) {
         T::describe(operation);
     }
 }
+
+/// What is wrong with the request was told when the value was asked for first;
+/// the one answer lists it once.
+struct Told<T>(PhantomData<T>);
 
 async fn provide<T: Dependency>(parts: &mut Parts) -> Result<Provided<T>, Rejection> {
     #[cfg(not(target_arch = "wasm32"))]
@@ -185,7 +200,7 @@ pub fn rejection<E: IntoResponse + 'static>(error: E) -> Rejection {
     if let Some(rejection) = any.downcast_mut::<Option<Rejection>>() {
         return rejection.take().expect("was put in above");
     }
-    if let Some(invalid) = any.downcast_mut::<Option<crate::extract::Invalid>>() {
+    if let Some(invalid) = any.downcast_mut::<Option<Invalid>>() {
         return invalid.take().expect("was put in above").into();
     }
     error.expect("was put in above").into_response().into()

@@ -100,6 +100,21 @@ async fn only_admin(_: Dep<Admin>, user: Dep<User>, session: Dep<Session>) -> St
     format!("{} {} {}", user.name, user.session.number, session.number)
 }
 
+/// Asks for its paging twice, in two ways.
+struct Window {
+    paging: Dep<Paging>,
+}
+
+#[dependency]
+async fn window(paging: Dep<Paging>) -> Window {
+    Window { paging }
+}
+
+#[get("/twice")]
+async fn twice(window: Dep<Window>, paging: Dep<Paging>) -> String {
+    (window.paging.limit + paging.limit).to_string()
+}
+
 #[get("/optional")]
 async fn optional(user: Result<Dep<User>, dunlin::extract::Rejection>) -> String {
     user.map_or_else(|_| "nobody".into(), |user| user.name.clone())
@@ -116,7 +131,7 @@ async fn stream(session: Dep<Session>) -> Body {
     })
 }
 
-dunlin::app![items, only_admin, optional, stream];
+dunlin::app![items, twice, only_admin, optional, stream];
 
 fn client() -> TestClient {
     NOTES.take();
@@ -189,6 +204,17 @@ fn problems_of_dependencies_are_in_the_one_answer() {
         answer.json::<Value>()["detail"].as_array().unwrap().len(),
         2
     );
+}
+
+#[test]
+fn a_problem_is_told_once() {
+    let client = client();
+    let answer = client.get("/twice?page=1&limit=5").send();
+    assert_eq!(answer.text(), "10");
+    let answer = client.get("/twice?limit=5").send();
+    assert_eq!(answer.status(), 422);
+    let problems: Value = answer.json();
+    assert_eq!(problems["detail"].as_array().unwrap().len(), 1);
 }
 
 #[test]

@@ -162,9 +162,9 @@ fn the_documentation_names_the_schemes() {
         json!({
             "HTTPBearer": {"type": "http", "scheme": "bearer"},
             "HTTPBasic": {"type": "http", "scheme": "basic"},
-            "APIKeyHeader": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-            "APIKeyQuery": {"type": "apiKey", "in": "query", "name": "key"},
-            "APIKeyCookie": {"type": "apiKey", "in": "cookie", "name": "session"},
+            "APIKeyHeader-X-API-Key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            "APIKeyQuery-key": {"type": "apiKey", "in": "query", "name": "key"},
+            "APIKeyCookie-session": {"type": "apiKey", "in": "cookie", "name": "session"},
             "OAuth2PasswordBearer": {
                 "type": "oauth2",
                 "flows": {"password": {"scopes": {}, "tokenUrl": "token"}},

@@ -92,12 +92,16 @@ impl<S: KeyScheme> FromRequestParts for ApiKey<S> {
             KeyPlace::Query => ("APIKeyQuery", "query"),
             KeyPlace::Cookie => ("APIKeyCookie", "cookie"),
         };
+        // An API may have several keys: each is a scheme of its own.
+        let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        let mut id = format!("{id}-");
+        id.extend(S::NAME.chars().filter(allowed));
         let mut scheme = String::from("{\"type\":\"apiKey\",\"in\":");
         push_string(&mut scheme, place);
         push(&mut scheme, ",\"name\":");
         push_string(&mut scheme, S::NAME);
         scheme.push('}');
-        describe(operation, id, &scheme);
+        describe(operation, &id, &scheme);
     }
 }
 
