@@ -63,30 +63,43 @@ async fn length(url: &str) -> Result<usize, Error> {
     Ok(answer.bytes().await?.len())
 }
 
-/// What `bench/src/order.rs` is natively, with rules: the bench's orders keep them.
+/// What `bench/src/order.rs` is natively, with rules: the bench's orders keep
+/// them.
 #[model]
 struct Order {
+    #[field(ge = 1)]
     id: u64,
     customer: Customer,
+    #[field(min_length = 1, max_length = 100)]
     items: Vec<Item>,
     express: bool,
+    #[field(ge = 0, lt = 1)]
     discount: Option<f64>,
+    #[field(max_length = 1000)]
     note: String,
 }
 
 #[model]
 struct Customer {
+    #[field(min_length = 1, max_length = 200)]
     name: String,
+    #[field(max_length = 254)]
     email: String,
+    #[field(max_length = 200)]
     street: String,
+    #[field(max_length = 200)]
     city: String,
 }
 
 #[model]
 struct Item {
+    #[field(min_length = 3, max_length = 40)]
     sku: String,
+    #[field(max_length = 200)]
     title: String,
+    #[field(ge = 1, le = 10_000)]
     quantity: u32,
+    #[field(gt = 0)]
     price: f64,
 }
 
