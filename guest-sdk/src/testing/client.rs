@@ -267,6 +267,15 @@ impl TestClient {
         }
     }
 
+    /// What cookies' paths are compared with: a host has the mount before it.
+    #[track_caller]
+    fn path_on_server(&self, path: &str) -> String {
+        match self.place() {
+            Place::Native => path.to_owned(),
+            Place::Host(host) => format!("{}{path}", host.mount),
+        }
+    }
+
     /// The fields of a request that sets `own`.
     #[track_caller]
     pub(super) fn headers_for(&self, own: &Headers, target: &str) -> Headers {
@@ -278,8 +287,8 @@ impl TestClient {
             headers.append("x-request-id", format!("test-{}", self.last_request.get()));
         }
         headers.replace_with(self.headers.clone());
-        let path = target.split('?').next().unwrap_or_default();
-        let mut cookies = self.jar.borrow().pairs_for(path, self.now());
+        let path = self.path_on_server(target.split('?').next().unwrap_or_default());
+        let mut cookies = self.jar.borrow().pairs_for(&path, self.now());
         let mine = own.get_all("cookie");
         cookies.extend(mine.map(|value| String::from_utf8_lossy(value).into_owned()));
         headers.replace_with(own.clone());
@@ -291,7 +300,7 @@ impl TestClient {
 
     #[track_caller]
     pub(super) fn send(&self, request: Request) -> TestResponse {
-        let path = request.path().to_owned();
+        let path = self.path_on_server(request.path());
         let answer = match self.place() {
             Place::Native => {
                 let inside = &self.inside;

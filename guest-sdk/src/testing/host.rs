@@ -29,8 +29,10 @@ rm -rf "$1"
 
 /// A running host, and the function in it.
 pub(super) struct Host {
-    /// Where the function answers: `http://127.0.0.1:1234/shop`.
+    /// The listener: `http://127.0.0.1:1234`.
     url: String,
+    /// Where the function answers: `/shop`, or nothing at all.
+    pub(super) mount: String,
     /// The only host name that the function answers for, if it has one.
     name: Option<String>,
     agent: ureq::Agent,
@@ -115,7 +117,8 @@ impl Host {
         let mount = text(&version, "mount").unwrap_or_default();
         let listen = text(&bound, "listen").unwrap_or_default();
         Ok(Host {
-            url: format!("http://{listen}{}", mount.trim_end_matches('/')),
+            url: format!("http://{listen}"),
+            mount: mount.trim_end_matches('/').to_owned(),
             name: text(&version, "host"),
             agent: agent.into(),
             _life: life,
@@ -134,8 +137,9 @@ impl Host {
         let (parts, body) = request.into_parts();
         let body = block_on(body.bytes())?;
         let mut builder = http::Request::builder().method(parts.method()).uri(format!(
-            "{}{}",
+            "{}{}{}",
             self.url,
+            self.mount,
             parts.target()
         ));
         if let Some(name) = &self.name {
