@@ -13,7 +13,7 @@ use crate::openapi::{Property, Schema, Schemas};
 
 /// A type that crosses the wire: it knows its JSON schema.
 ///
-/// [`#[model]`](crate::model) implements it, together with serde's traits.
+/// [`#[model]`](macro@crate::model) implements it, together with serde's traits.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no model",
     label = "needs a schema",
