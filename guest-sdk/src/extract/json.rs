@@ -71,6 +71,7 @@ impl<T: DeserializeOwned + Model> FromRequest for Json<T> {
     fn describe(operation: &mut Operation) {
         let schema = operation.schema::<T>();
         operation.body("application/json", Some(schema));
+        operation.http_error(Some(415), "Not JSON");
         operation.invalid();
     }
 }

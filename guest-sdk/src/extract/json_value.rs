@@ -46,7 +46,13 @@ impl<'de> JsonInput<'_, 'de> {
             .value
             .as_i64()
             .map(i128::from)
-            .or(self.value.as_u64().map(i128::from));
+            .or(self.value.as_u64().map(i128::from))
+            // To JSON Schema, and to pydantic, `2.0` is an integer.
+            .or(self
+                .value
+                .as_f64()
+                .filter(|it| it.fract() == 0.0)
+                .map(|it| it as i128));
         match number {
             Some(number) => in_range(number, min, max),
             None => self.wrong("int_type", "integer"),

@@ -51,6 +51,7 @@ impl FromRequest for Body {
 
     fn describe(operation: &mut Operation) {
         operation.body("application/octet-stream", None);
+        operation.optional_body();
     }
 }
 
@@ -63,6 +64,7 @@ impl FromRequest for Vec<u8> {
 
     fn describe(operation: &mut Operation) {
         operation.body("application/octet-stream", None);
+        operation.optional_body();
     }
 }
 
@@ -76,6 +78,7 @@ impl FromRequest for String {
     fn describe(operation: &mut Operation) {
         let schema = operation.schema::<String>();
         operation.body("text/plain", Some(schema));
+        operation.optional_body();
         operation.invalid();
     }
 }

@@ -12,6 +12,7 @@ pub struct Operation {
     route: &'static Route,
     parameters: Vec<(Place, Property)>,
     body: Vec<(String, Option<Schema>)>,
+    takes_no_body: bool,
     answers: Vec<Answer>,
     security: Vec<(String, String)>,
     schemas: Schemas,
@@ -53,6 +54,7 @@ impl Operation {
             route,
             parameters: Vec::new(),
             body: Vec::new(),
+            takes_no_body: false,
             answers: Vec::new(),
             security: Vec::new(),
             schemas,
@@ -124,6 +126,11 @@ impl Operation {
     /// twice, either is taken.
     pub fn body(&mut self, content_type: &str, schema: Option<Schema>) {
         self.body.push((content_type.to_owned(), schema));
+    }
+
+    /// A request without a body is as good.
+    pub fn optional_body(&mut self) {
+        self.takes_no_body = true;
     }
 
     /// The status of an answer that does not name its own: that of the route's
@@ -241,7 +248,15 @@ impl Operation {
             out.push(']');
         }
         if !self.body.is_empty() {
-            push(out, ",\"requestBody\":{\"required\":true,");
+            push(out, ",\"requestBody\":{\"required\":");
+            push(
+                out,
+                if self.takes_no_body {
+                    "false,"
+                } else {
+                    "true,"
+                },
+            );
             push_content(out, &self.body);
             out.push('}');
         }

@@ -3,6 +3,7 @@
 use std::any::Any;
 
 use schemars::generate::{SchemaGenerator, SchemaSettings};
+use schemars::transform::transform_subschemas;
 use schemars::{JsonSchema, SchemaGenerator as Generator};
 use serde_json::Value;
 
@@ -122,6 +123,7 @@ impl Schemas {
             let settings = SchemaSettings::draft2020_12().with(|settings| {
                 settings.definitions_path = "/components/schemas".into();
                 settings.meta_schema = None;
+                settings.transforms.push(Box::new(with_bounds));
             });
             Box::new(settings.into_generator())
         });
@@ -130,6 +132,27 @@ impl Schemas {
             .downcast_mut()
             .expect("nothing else makes definitions")
     }
+}
+
+/// Says how large an integer may be: schemars names the type only.
+fn with_bounds(schema: &mut schemars::Schema) {
+    let format = schema.get("format").and_then(Value::as_str);
+    let bounds = match format {
+        Some("uint" | "uint32") => Some((0, u32::MAX.into())),
+        Some("uint64") => Some((0, u64::MAX)),
+        Some("int" | "int32") => Some((i32::MIN.into(), i32::MAX.unsigned_abs().into())),
+        Some("int64") => Some((i64::MIN, i64::MAX.unsigned_abs())),
+        _ => None,
+    };
+    if let (Some((min, max)), Some(schema)) = (bounds, schema.as_object_mut()) {
+        if !schema.contains_key("exclusiveMinimum") {
+            schema.entry("minimum").or_insert(min.into());
+        }
+        if !schema.contains_key("exclusiveMaximum") {
+            schema.entry("maximum").or_insert(max.into());
+        }
+    }
+    transform_subschemas(&mut with_bounds, schema);
 }
 
 /// Inserts a named text at its place. (A general sort is ten times the code, in
