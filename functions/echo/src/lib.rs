@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dunlin::openapi::Operation;
 use dunlin::prelude::*;
 
 /// Sends the body back while it still comes in.
@@ -51,8 +52,8 @@ struct Pace {
 
 /// Counts up to `n`, a line at a time, each as soon as it is due.
 #[get("/count/{n}")]
-async fn count(Path(n): Path<u64>, Query(pace): Query<Pace>) -> impl IntoResponse {
-    let lines = Body::produce(async move |mut out| {
+async fn count(Path(n): Path<u64>, Query(pace): Query<Pace>) -> Lines {
+    Lines(Body::produce(async move |mut out| {
         for line in 1..=n {
             out.send(format!("{line}\n")).await;
             if pace.millis > 0 && line < n {
@@ -60,8 +61,21 @@ async fn count(Path(n): Path<u64>, Query(pace): Query<Pace>) -> impl IntoRespons
             }
         }
         Ok(())
-    });
-    ([("content-type", "text/plain; charset=utf-8")], lines)
+    }))
+}
+
+/// A text that is sent piece by piece.
+struct Lines(Body);
+
+impl IntoResponse for Lines {
+    fn into_response(self) -> Response {
+        ([("content-type", "text/plain; charset=utf-8")], self.0).into_response()
+    }
+
+    fn describe(operation: &mut Operation) {
+        let text = operation.schema::<String>();
+        operation.success_of("text/plain", Some(text));
+    }
 }
 
 dunlin::app![echo, echo_json, count];

@@ -4,11 +4,7 @@
 //! long as it computes. As a plain `fn` it runs on the blocking lane, and
 //! everyone else is served meanwhile.
 
-use dunlin::extract::{Invalid, Problem};
 use dunlin::prelude::*;
-
-/// The largest `n`: about a second's work, and 50 MB of memory.
-const MAX: u32 = 50_000_000;
 
 /// The answer.
 #[model]
@@ -18,19 +14,21 @@ struct Primes {
     count: usize,
 }
 
+/// What is asked for.
+#[model]
+struct Below {
+    /// At the most about a second's work, and 50 MB of memory.
+    #[field(le = 50_000_000)]
+    n: u32,
+}
+
 /// Counts the primes below `n`.
 #[get("/{n}")]
-fn primes(Path(n): Path<u32>) -> Result<Json<Primes>, Invalid> {
-    if n > MAX {
-        let message = format!("Input should be less than or equal to {MAX}");
-        return Err(
-            Problem::new(&["path", "n"], "less_than_equal", message, &n.to_string()).into(),
-        );
-    }
-    Ok(Json(Primes {
+fn primes(Path(Below { n }): Path<Below>) -> Json<Primes> {
+    Json(Primes {
         n,
         count: count(n as usize),
-    }))
+    })
 }
 
 /// The sieve of Eratosthenes.
