@@ -65,13 +65,15 @@ impl Schemas {
     /// The schema of a type that has one by [`schemars`]: a reference to its
     /// definition, or the schema itself where the type has no name.
     pub fn generate<T: JsonSchema>(&mut self) -> Schema {
-        let schema = self.generator().subschema_for::<T>();
+        let mut schema = self.generator().subschema_for::<T>();
+        with_bounds(&mut schema);
         Schema(Value::from(schema).to_string())
     }
 
     /// The fields of a struct that has a schema by [`schemars`].
     pub fn generate_properties<T: JsonSchema>(&mut self) -> Vec<Property> {
-        let schema = T::json_schema(self.generator());
+        let mut schema = T::json_schema(self.generator());
+        with_bounds(&mut schema);
         let required = schema.get("required").and_then(Value::as_array);
         let required = |name: &str| required.is_some_and(|all| all.iter().any(|one| one == name));
         let Some(Value::Object(properties)) = schema.get("properties") else {
