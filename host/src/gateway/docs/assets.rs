@@ -2,24 +2,49 @@
 
 use super::super::account::Outgoing;
 use bytes::Bytes;
+use flate2::Compression;
 use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
 use http::Response;
 use http::header::{self, HeaderMap, HeaderValue};
-use std::io::Read as _;
+use std::borrow::Cow;
+use std::io::{Read as _, Write as _};
+use std::sync::LazyLock;
 
 /// A file that is the same for all functions. Its name changes when it does.
 #[derive(Debug)]
 pub(super) struct Asset {
-    pub(super) name: &'static str,
+    pub(super) name: Cow<'static, str>,
     media_type: &'static str,
-    gzip: &'static [u8],
+    gzip: Cow<'static, [u8]>,
 }
 
 /// What the page to try things out consists of, in the order of loading.
 pub(super) const EXPLORER: &[Asset] = &[SWAGGER_UI_STYLE, SWAGGER_UI_SCRIPT, EXPLORER_SCRIPT];
 
 /// The same for the page to read.
-pub(super) const REFERENCE: &[Asset] = &[REDOC_SCRIPT, REFERENCE_SCRIPT];
+pub(super) static REFERENCE: LazyLock<[Asset; 2]> = LazyLock::new(|| [redoc(), REFERENCE_SCRIPT]);
+
+/// Redoc's script, out of the page that aide makes of it. Compressed when the
+/// first asks for it.
+fn redoc() -> Asset {
+    let page = aide::redoc::Redoc::new("").html();
+    let script = page.split_once("<script>").and_then(|(_, rest)| {
+        let (script, _call) = rest.rsplit_once("Redoc.init(")?;
+        Some(script.trim())
+    });
+    let script = script.expect("aide's page is one script and its call");
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let written = encoder.write_all(script.as_bytes());
+    let gzip = written.and_then(|()| encoder.finish());
+    let mut crc = flate2::Crc::new();
+    crc.update(script.as_bytes());
+    Asset {
+        name: format!("redoc.{:08x}.js", crc.sum()).into(),
+        media_type: "text/javascript; charset=utf-8",
+        gzip: gzip.expect("memory takes all").into(),
+    }
+}
 
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
@@ -28,7 +53,10 @@ impl Asset {
     pub(super) fn answer(&self, asked: &HeaderMap) -> Response<Outgoing> {
         let compressed = takes_gzip(asked);
         let body = match compressed {
-            true => Bytes::from_static(self.gzip),
+            true => match &self.gzip {
+                Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+                Cow::Owned(bytes) => Bytes::copy_from_slice(bytes),
+            },
             false => self.plain(),
         };
         let mut response = Response::new(Outgoing::of_host(body));
@@ -46,7 +74,7 @@ impl Asset {
 
     fn plain(&self) -> Bytes {
         let mut plain = Vec::new();
-        let read = GzDecoder::new(self.gzip).read_to_end(&mut plain);
+        let read = GzDecoder::new(&*self.gzip).read_to_end(&mut plain);
         read.expect("what the build compressed is whole");
         plain.into()
     }
@@ -81,7 +109,7 @@ mod tests {
         let all = [
             (&SWAGGER_UI_SCRIPT, "SwaggerUIBundle"),
             (&SWAGGER_UI_STYLE, ".swagger-ui"),
-            (&REDOC_SCRIPT, "Redoc"),
+            (&redoc(), "Redoc"),
             (&EXPLORER_SCRIPT, "openapi.json"),
             (&REFERENCE_SCRIPT, "openapi.json"),
         ];

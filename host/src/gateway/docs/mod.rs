@@ -52,7 +52,7 @@ fn parts(page: DocsPage) -> &'static [Asset] {
     match page {
         DocsPage::Document => &[],
         DocsPage::Explorer => assets::EXPLORER,
-        DocsPage::Reference => assets::REFERENCE,
+        DocsPage::Reference => &*assets::REFERENCE,
     }
 }
 
@@ -88,7 +88,7 @@ fn html(docs: &Docs, page: DocsPage) -> Response<Outgoing> {
     let folder = page.path().trim_start_matches('/');
     let mut head = String::new();
     for part in parts(page) {
-        let name = part.name;
+        let name = &part.name;
         head.push_str(&match name.ends_with(".css") {
             true => format!("<link rel=stylesheet href=\"{folder}/-/{name}\">\n"),
             false => format!("<script defer src=\"{folder}/-/{name}\"></script>\n"),
