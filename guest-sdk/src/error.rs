@@ -46,6 +46,15 @@ impl<E: std::error::Error + 'static> From<E> for Error {
 /// The error, then its causes, in one line.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&Causes(&*self.0), f)
+    }
+}
+
+/// An error, then its causes, in one line.
+struct Causes<'a>(&'a dyn std::error::Error);
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;
         let mut cause = self.0.source();
         while let Some(error) = cause {
@@ -128,6 +137,17 @@ impl IntoResponse for HttpError {
     fn describe(operation: &mut Operation) {
         operation.http_error(None, "Error");
     }
+}
+
+/// The answer of an error that has a status; for `#[derive(ErrorResponse)]`.
+#[doc(hidden)]
+#[must_use]
+pub fn answer_of(error: &dyn std::error::Error, status: u16) -> Response {
+    if status >= 500 {
+        eprintln!("error: {}", Causes(error));
+    }
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    HttpError::new(status, error.to_string()).into_response()
 }
 
 #[cfg(test)]

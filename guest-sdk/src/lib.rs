@@ -75,18 +75,27 @@ mod wasm;
 use wasm as platform;
 
 pub use body::Body;
+pub use cookie;
 pub use dependency::{Dep, Dependency, Provided};
-pub use dunlin_macros::{delete, dependency, get, head, model, options, patch, post, put};
+pub use dunlin_macros::{
+    ErrorResponse, delete, dependency, get, head, model, options, patch, post, put,
+};
 pub use env::{VarError, var};
 pub use error::{Error, HttpError};
 pub use extensions::Extensions;
+pub use futures;
 pub use futures::future::{join_all, try_join_all};
 pub use futures::{join, try_join};
 pub use headers::Headers;
 pub use http;
 pub use model::Model;
 pub use request::{Parts, Request};
-pub use respond::{Html, IntoHeaders, IntoResponse};
+#[doc(hidden)]
+pub use respond::{AsEvent, AsJson, AsText};
+pub use respond::{
+    Bytes, Event, File, Html, IntoHeaders, IntoResponse, JsonLines, Redirect, SetCookie, Sse,
+    StreamItem, TextStream,
+};
 pub use response::Response;
 pub use routing::App;
 pub use state::State;
@@ -130,11 +139,12 @@ macro_rules! select {
 
 /// What nearly every function uses.
 pub mod prelude {
-    pub use crate::extract::{Json, Path, Query};
+    pub use crate::extract::{Form, Json, LastEventId, Multipart, Path, Query};
     pub use crate::http::{HeaderMap, Method, StatusCode};
     pub use crate::{
-        Body, Dep, Error, Headers, Html, HttpError, IntoResponse, Request, Response, State, delete,
-        dependency, get, head, model, options, patch, post, put,
+        Body, Bytes, Dep, Error, ErrorResponse, Event, File, Headers, Html, HttpError,
+        IntoResponse, JsonLines, Redirect, Request, Response, SetCookie, Sse, State, TextStream,
+        delete, dependency, get, head, model, options, patch, post, put,
     };
 }
 
@@ -144,6 +154,7 @@ pub mod __private {
     pub use regex_lite::Regex;
 
     pub use crate::dependency::rejection;
+    pub use crate::error::answer_of;
     pub use crate::extract::collect::Extraction;
     pub use crate::model::expansion::{Field, IsModel, IsNoModel};
     pub use crate::openapi::expansion::{answer, future_answer, last_argument};

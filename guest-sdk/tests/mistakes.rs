@@ -6,3 +6,8 @@
 fn mistakes_are_explained() {
     trybuild::TestCases::new().compile_fail("tests/fail/*.rs");
 }
+
+#[test]
+fn mistakes_in_error_enums_are_explained() {
+    trybuild::TestCases::new().compile_fail("tests/fail_error_response/*.rs");
+}

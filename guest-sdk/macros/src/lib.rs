@@ -2,6 +2,7 @@
 
 mod arguments;
 mod dependency;
+mod error_response;
 mod field;
 mod inputs;
 mod model;
@@ -73,4 +74,23 @@ pub fn model(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn dependency(arguments: TokenStream, function: TokenStream) -> TokenStream {
     dependency::expand(arguments.into(), function.into()).into()
+}
+
+/// Makes an enum of errors answers, which document themselves.
+///
+/// Each variant has a status and a text for the caller, `{"detail": "…"}`:
+/// `#[status(404, "Item {0} not found")]`, where `{0}` or `{name}` is a field.
+/// Without a text it is the first line of the variant's documentation, or the
+/// status's own words. The API's documentation tells each status with the
+/// variant's documentation, or the text.
+///
+/// A variant may hold another error, marked `#[from]`, which `?` then turns
+/// into it. That one is never told to the caller: an answer of 500 and above
+/// writes a log line, with the text and all causes.
+///
+/// The enum also gets `Display` and `std::error::Error` (derive `Debug`
+/// yourself), and extractors may have it as their `Rejection`.
+#[proc_macro_derive(ErrorResponse, attributes(status, from))]
+pub fn error_response(item: TokenStream) -> TokenStream {
+    error_response::expand(item.into()).into()
 }

@@ -8,7 +8,10 @@
 //! | [`Query<T>`] | the query, as a struct; `Option`, `Vec` and serde's defaults do what they say |
 //! | [`Header<T>`], [`Cookie<T>`] | header fields and cookies, as a struct |
 //! | [`Headers`](crate::Headers), [`HeaderMap`](http::HeaderMap), [`Method`](http::Method) | from the head |
+//! | [`LastEventId`] | where a client of server-sent events left off |
 //! | [`Json<T>`] | the body, parsed; needs `content-type: application/json` |
+//! | [`Form<T>`] | the body, an HTML form |
+//! | [`Multipart`] | the body, a form with files, field by field |
 //! | `String`, `Vec<u8>` | the body, whole |
 //! | [`Body`](crate::Body) | the body, as it comes in |
 //! | [`Request`] | everything |
@@ -22,10 +25,13 @@
 //! every [`Problem`], in the form that FastAPI's clients know.
 
 pub(crate) mod collect;
+mod form;
 mod header;
 mod input;
 mod json;
 mod json_value;
+mod last_event_id;
+mod multipart;
 mod path;
 mod problem;
 mod query;
@@ -33,9 +39,12 @@ mod raw;
 mod stand_in;
 mod text;
 
+pub use form::{Form, FormRejection};
 pub use header::{Cookie, Header};
 pub(crate) use input::At;
 pub use json::{Json, JsonRejection};
+pub use last_event_id::LastEventId;
+pub use multipart::{Field, Multipart};
 pub use path::Path;
 pub use problem::{Invalid, Problem, Rejection};
 pub use query::Query;

@@ -1,17 +1,30 @@
 //! What a handler may answer.
 
-use std::borrow::Cow;
+mod bytes;
+mod cookie;
+mod file;
+mod headers;
+mod json;
+mod redirect;
+mod sse;
+mod stream;
+mod text;
+
+pub use bytes::Bytes;
+pub use cookie::SetCookie;
+pub use file::File;
+pub use headers::IntoHeaders;
+pub use redirect::Redirect;
+pub use sse::{AsEvent, Event, Sse};
+pub use stream::{AsJson, AsText, JsonLines, StreamItem, TextStream};
+pub use text::Html;
+
 use std::convert::Infallible;
 
-use http::{HeaderMap, StatusCode};
-use serde::Serialize;
+use http::StatusCode;
 
-use crate::body::Body;
-use crate::error::{Error, HttpError};
-use crate::extract::Json;
-use crate::headers::Headers;
-use crate::model::{self, Model};
-use crate::openapi::{Operation, Schema};
+use crate::error::HttpError;
+use crate::openapi::Operation;
 use crate::response::Response;
 
 /// What a handler may answer.
@@ -21,7 +34,13 @@ use crate::response::Response;
 /// | `Json<T>` | 200 | `application/json` |
 /// | `String`, `&'static str` | 200 | `text/plain; charset=utf-8` |
 /// | [`Html<T>`] | 200 | `text/html; charset=utf-8` |
-/// | `Vec<u8>`, [`Body`] | 200 | `application/octet-stream` |
+/// | `Vec<u8>`, [`Body`](crate::Body) | 200 | `application/octet-stream` |
+/// | [`Bytes`] | 200 | as it says |
+/// | [`File`] | 200 | by its name |
+/// | [`JsonLines<S>`] | 200 | `application/x-ndjson` |
+/// | [`TextStream<S>`] | 200 | `text/plain; charset=utf-8` |
+/// | [`Sse<S>`] | 200 | `text/event-stream` |
+/// | [`Redirect`] | 303, 307, 308 | none |
 /// | `()` | 204 | none |
 /// | [`StatusCode`] | itself | none |
 /// | `(StatusCode, T)` | itself | that of `T` |
@@ -29,9 +48,11 @@ use crate::response::Response;
 /// | `Option<T>` | `None`: 404 | |
 /// | `Result<T, E>` | that of `T` or `E` | |
 /// | [`HttpError`] | its own | `application/json` |
-/// | [`Error`] | 500, and a log line | `application/json` |
+/// | an enum with [`ErrorResponse`](macro@crate::ErrorResponse) | that of its variant | `application/json` |
+/// | [`Error`](crate::Error) | 500, and a log line | `application/json` |
 ///
-/// `headers` are a [`Headers`], a [`HeaderMap`] or an array of pairs, such as
+/// `headers` are a [`Headers`](crate::Headers), a [`HeaderMap`](http::HeaderMap),
+/// a [`SetCookie`] or several in an array, or an array of pairs, such as
 /// `[("cache-control", "no-store")]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an answer",
@@ -48,9 +69,6 @@ pub trait IntoResponse {
         let _ = operation;
     }
 }
-
-/// The schema of a text.
-const TEXT: &str = "{\"type\":\"string\"}";
 
 impl IntoResponse for Response {
     fn into_response(self) -> Response {
@@ -78,89 +96,6 @@ impl IntoResponse for () {
 impl IntoResponse for StatusCode {
     fn into_response(self) -> Response {
         Response::default().with_status(self)
-    }
-}
-
-impl IntoResponse for &'static str {
-    fn into_response(self) -> Response {
-        Response::typed("text/plain; charset=utf-8", self)
-    }
-
-    fn describe(operation: &mut Operation) {
-        operation.success_of("text/plain", Some(Schema::text(TEXT)));
-    }
-}
-
-impl IntoResponse for String {
-    fn into_response(self) -> Response {
-        Response::typed("text/plain; charset=utf-8", self)
-    }
-
-    fn describe(operation: &mut Operation) {
-        operation.success_of("text/plain", Some(Schema::text(TEXT)));
-    }
-}
-
-impl IntoResponse for Cow<'static, str> {
-    fn into_response(self) -> Response {
-        self.into_owned().into_response()
-    }
-
-    fn describe(operation: &mut Operation) {
-        String::describe(operation);
-    }
-}
-
-impl IntoResponse for Vec<u8> {
-    fn into_response(self) -> Response {
-        Response::typed("application/octet-stream", self)
-    }
-
-    fn describe(operation: &mut Operation) {
-        operation.success_of("application/octet-stream", None);
-    }
-}
-
-impl IntoResponse for Body {
-    fn into_response(self) -> Response {
-        Response::typed("application/octet-stream", self)
-    }
-
-    fn describe(operation: &mut Operation) {
-        operation.success_of("application/octet-stream", None);
-    }
-}
-
-/// An HTML page.
-#[derive(Debug, Clone, Copy)]
-pub struct Html<T>(pub T);
-
-impl<T: Into<Body>> IntoResponse for Html<T> {
-    fn into_response(self) -> Response {
-        Response::typed("text/html; charset=utf-8", self.0)
-    }
-
-    fn describe(operation: &mut Operation) {
-        operation.success_of("text/html", Some(Schema::text(TEXT)));
-    }
-}
-
-/// A value that cannot be written as JSON, such as a map whose keys are no
-/// strings, is a 500 and a log line.
-impl<T: Serialize + Model> IntoResponse for Json<T> {
-    fn into_response(self) -> Response {
-        if let Some(breach) = model::breach(&self.0) {
-            return Error::msg(breach).into_response();
-        }
-        match serde_json::to_vec(&self.0) {
-            Ok(body) => Response::typed("application/json", body),
-            Err(error) => Error::from(error).into_response(),
-        }
-    }
-
-    fn describe(operation: &mut Operation) {
-        let schema = operation.schema::<T>();
-        operation.success_of("application/json", Some(schema));
     }
 }
 
@@ -225,38 +160,11 @@ impl<H: IntoHeaders, T: IntoResponse> IntoResponse for (StatusCode, H, T) {
     }
 }
 
-/// Header fields beside an answer. Each replaces those of its name that the
-/// answer itself set; a name given twice is sent twice.
-pub trait IntoHeaders {
-    /// Adds the fields.
-    fn add_to(self, headers: &mut Headers);
-}
-
-impl IntoHeaders for Headers {
-    fn add_to(self, headers: &mut Headers) {
-        headers.replace_with(self);
-    }
-}
-
-impl IntoHeaders for HeaderMap {
-    fn add_to(self, headers: &mut Headers) {
-        headers.replace_with(Headers::from(self));
-    }
-}
-
-impl<N: AsRef<str>, V: Into<Vec<u8>>, const COUNT: usize> IntoHeaders for [(N, V); COUNT] {
-    fn add_to(self, headers: &mut Headers) {
-        let mut fields = Headers::new();
-        for (name, value) in self {
-            fields.append(name.as_ref(), value);
-        }
-        headers.replace_with(fields);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
+    use crate::extract::Json;
     use crate::testing::block_on;
 
     fn answer(response: impl IntoResponse) -> (u16, Option<String>, String) {

@@ -1,0 +1,29 @@
+//! JSON.
+
+use serde::Serialize;
+
+use super::IntoResponse;
+use crate::error::Error;
+use crate::extract::Json;
+use crate::model::{self, Model};
+use crate::openapi::Operation;
+use crate::response::Response;
+
+/// A value that cannot be written as JSON, such as a map whose keys are no
+/// strings, is a 500 and a log line.
+impl<T: Serialize + Model> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        if let Some(breach) = model::breach(&self.0) {
+            return Error::msg(breach).into_response();
+        }
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => Response::typed("application/json", body),
+            Err(error) => Error::from(error).into_response(),
+        }
+    }
+
+    fn describe(operation: &mut Operation) {
+        let schema = operation.schema::<T>();
+        operation.success_of("application/json", Some(schema));
+    }
+}
