@@ -126,7 +126,7 @@ fn an_error_enum_is_an_error_with_its_cause() {
 }
 
 fn documented(path: &str, method: &str) -> serde_json::Value {
-    let described: serde_json::Value = serde_json::from_str(&app().describe()).unwrap();
+    let described: serde_json::Value = serde_json::from_str(&app().describe()).expect("is JSON");
     described["openapi"]["paths"][path][method]["responses"].clone()
 }
 

@@ -4,6 +4,7 @@
 #[allow(dead_code, unused_imports, reason = "the zoo uses more of it")]
 mod harness;
 
+mod answers;
 mod around;
 mod attacks;
 mod commands;
