@@ -8,6 +8,7 @@ use dunlin::middleware::{Compress, Cors, Next};
 use dunlin::prelude::*;
 use dunlin::security::{Basic, Bearer};
 use dunlin::testing::TestClient;
+use futures::stream::{self, Stream, StreamExt as _};
 use serde_json::{Value, json};
 
 // First steps
@@ -209,6 +210,56 @@ async fn stock(name: String) -> Result<String, HttpError> {
     }
 }
 
+#[derive(Debug, ErrorResponse)]
+enum ShopError {
+    /// There is no such item.
+    #[status(404, "Item {0} not found")]
+    NotFound(u32),
+    /// Somebody else was faster.
+    #[status(409)]
+    SoldOut,
+}
+
+#[get("/shop/{id}")]
+async fn shop(id: u32) -> Result<Json<Read>, ShopError> {
+    match id {
+        1 => Ok(Json(Read { item_id: id })),
+        2 => Err(ShopError::SoldOut),
+        _ => Err(ShopError::NotFound(id)),
+    }
+}
+
+// Forms and files
+
+#[model]
+struct Login {
+    username: String,
+    #[field(min_length = 8)]
+    password: String,
+}
+
+#[post("/login")]
+async fn login(Form(login): Form<Login>) -> (SetCookie, Redirect) {
+    let session = SetCookie::new("session", login.username).max_age(Duration::from_secs(3600));
+    (session, Redirect::see_other("/me"))
+}
+
+#[post("/upload")]
+async fn upload(mut form: Multipart) -> Result<String, HttpError> {
+    let mut bytes = 0;
+    while let Some(mut field) = form.next_field().await? {
+        while let Some(piece) = field.chunk().await? {
+            bytes += piece.len();
+        }
+    }
+    Ok(format!("{bytes} bytes"))
+}
+
+#[get("/report")]
+async fn report() -> File {
+    File::new("report.csv", "id,price\n1,2.5\n")
+}
+
 // Dependencies
 
 #[model]
@@ -248,7 +299,7 @@ async fn session() -> Session {
 }
 
 async fn close(session: Session) {
-    println!("closed {}", session.id);
+    eprintln!("closed {}", session.id);
 }
 
 struct Verified;
@@ -313,7 +364,7 @@ const CORS: Cors = Cors::origins(&["https://localhost.example"]).credentials();
 async fn notify(email: String) -> &'static str {
     dunlin::spawn(async move {
         dunlin::sleep(Duration::from_secs(1)).await;
-        println!("notified {email}");
+        eprintln!("notified {email}");
     });
     "Notification sent in the background"
 }
@@ -355,13 +406,27 @@ async fn hits(hits: State<Hits>) -> Result<String, Error> {
 // Streams
 
 #[get("/stream")]
-async fn stream() -> Body {
+async fn video() -> Body {
     Body::produce(async |mut out| {
         for n in 0..3 {
             out.send(format!("some fake video bytes {n}\n")).await;
         }
         Ok(())
     })
+}
+
+#[get("/events")]
+async fn events(LastEventId(last): LastEventId) -> Sse<impl Stream<Item = Event>> {
+    let first = last.and_then(|id| id.parse().ok()).unwrap_or(0) + 1;
+    Sse::new(stream::iter(first..4).then(async |id: u32| {
+        dunlin::sleep(Duration::from_secs(1)).await;
+        Event::new().id(id).json(&Read { item_id: id })
+    }))
+}
+
+#[get("/lines")]
+async fn lines() -> JsonLines<impl Stream<Item = Read>> {
+    JsonLines(stream::iter(1..4).map(|item_id| Read { item_id }))
 }
 
 // The request itself
@@ -379,7 +444,8 @@ dunlin::app! {
     routes: [
         root, read_item, get_model, read_file, page, search, filtered, numbers, create_item,
         update_item, both, read_ads, agent, create_user, legacy, teapot, stock, paged, verified,
-        me, basic, notify, both_at_once, factors, hits, stream, raw,
+        me, basic, notify, both_at_once, factors, hits, video, raw, shop, login, upload, report,
+        events, lines,
     ],
     middleware: [process_time, CORS, Compress::new()],
 }
@@ -486,6 +552,36 @@ fn it_answers_what_fastapi_answers() {
     assert_eq!(get("/factors/6"), "[1,2,3,6]");
     assert_eq!(get("/hits"), "Awesome API: 1");
     assert_eq!(get("/stream").lines().count(), 3);
+    assert_eq!(client.get("/shop/2").send().status(), 409);
+    assert_eq!(get("/shop/7"), r#"{"detail":"Item 7 not found"}"#);
+    let form = [("username", "ada"), ("password", "secret-enough")];
+    let login = client.post("/login").form(&form).send();
+    assert_eq!(
+        (login.status().as_u16(), login.header("location")),
+        (303, Some("/me"))
+    );
+    assert_eq!(client.cookie("session").as_deref(), Some("ada"));
+    let upload = client
+        .post("/upload")
+        .file("file", "a.txt", "text/plain", "12345")
+        .send();
+    assert_eq!(upload.text(), "5 bytes");
+    let report = client.get("/report").send();
+    assert!(
+        report
+            .header("content-disposition")
+            .is_some_and(|it| it.contains("report.csv"))
+    );
+    let events = client
+        .get("/events")
+        .header("last-event-id", "1")
+        .send()
+        .text();
+    assert_eq!(events.matches("item_id").count(), 2, "{events}");
+    assert_eq!(
+        get("/lines"),
+        "{\"item_id\":1}\n{\"item_id\":2}\n{\"item_id\":3}\n"
+    );
     assert_eq!(client.post("/raw").body("x").send().text(), "POST x");
     assert!(client.get("/").send().header("x-process-time").is_some());
 }
