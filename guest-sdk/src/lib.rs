@@ -83,9 +83,8 @@ pub use dunlin_macros::{
 pub use env::{VarError, var};
 pub use error::{Error, HttpError};
 pub use extensions::Extensions;
-pub use futures;
 pub use futures::future::{join_all, try_join_all};
-pub use futures::{join, try_join};
+pub use futures::{join, stream, try_join};
 pub use headers::Headers;
 pub use http;
 pub use model::Model;

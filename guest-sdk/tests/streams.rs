@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use dunlin::prelude::*;
+use dunlin::stream::{self, Stream, StreamExt as _};
 use dunlin::testing::TestClient;
-use futures::stream::{self, Stream, StreamExt as _};
 
 #[model]
 struct Price {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cookie::{Cookie, SameSite};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::IntoHeaders;
 use crate::headers::Headers;
@@ -24,8 +25,9 @@ use crate::headers::Headers;
 ///
 /// Unless told otherwise it is for the whole host (`Path=/`), is hidden from
 /// scripts (`HttpOnly`), is not sent along with other sites' forms
-/// (`SameSite=Lax`), and ends with the browser. A byte of the value that a
-/// cookie may not hold is percent-encoded. Several go in an array.
+/// (`SameSite=Lax`), and ends with the browser. What a cookie may not hold, such
+/// as `;` and letters beyond ASCII, is sent as `%3B`, and comes back so; a token
+/// in base64 comes back as it is. Several cookies go in an array.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SetCookie(Cookie<'static>);
 
@@ -33,7 +35,7 @@ impl SetCookie {
     /// A cookie with this name and this value.
     #[must_use]
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
-        let cookie = Cookie::build((name.into(), value.into()))
+        let cookie = Cookie::build((held(&name.into()), held(&value.into())))
             .path("/")
             .http_only(true)
             .same_site(SameSite::Lax);
@@ -94,6 +96,13 @@ impl SetCookie {
     }
 }
 
+/// All but the octets that RFC 6265 lets a cookie's value hold.
+const NEITHER: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b',').add(b';').add(b'\\');
+
+fn held(text: &str) -> String {
+    utf8_percent_encode(text, NEITHER).to_string()
+}
+
 /// For what the methods here do not say.
 impl From<Cookie<'static>> for SetCookie {
     fn from(cookie: Cookie<'static>) -> Self {
@@ -104,7 +113,7 @@ impl From<Cookie<'static>> for SetCookie {
 /// It is added to the other cookies, never put in their place.
 impl IntoHeaders for SetCookie {
     fn add_to(self, headers: &mut Headers) {
-        headers.append("set-cookie", self.0.encoded().to_string());
+        headers.append("set-cookie", self.0.to_string());
     }
 }
 
@@ -138,8 +147,8 @@ mod tests {
     #[test]
     fn what_is_set() {
         assert_eq!(
-            sent(SetCookie::new("a", "b")),
-            "a=b; HttpOnly; SameSite=Lax; Path=/"
+            sent(SetCookie::new("a", "b+/=")),
+            "a=b+/=; HttpOnly; SameSite=Lax; Path=/"
         );
         let cookie = SetCookie::new("a", "b")
             .max_age(Duration::from_secs(60))
@@ -167,7 +176,10 @@ mod tests {
     #[test]
     fn a_value_cannot_add_attributes() {
         let cookie = sent(SetCookie::new("a", "b; Domain=evil\r\nx: y"));
-        assert!(cookie.starts_with("a=b%3B%20Domain"), "{cookie}");
+        assert!(
+            cookie.starts_with("a=b%3B%20Domain=evil%0D%0Ax:%20y; "),
+            "{cookie}"
+        );
         assert!(!cookie.contains('\r'), "{cookie}");
     }
 

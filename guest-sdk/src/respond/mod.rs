@@ -57,7 +57,7 @@ use crate::response::Response;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an answer",
     label = "the handler answers this",
-    note = "answers are `Json<T>` (with `T: Serialize`), `String`, `&'static str`, `Html<T>`, `Vec<u8>`, `Body`, `()`, `StatusCode`, `(StatusCode, T)`, `Option<T>`, `Result<T, E>` of two answers, `dunlin::Error`, and what implements `IntoResponse`"
+    note = "answers are `Json<T>` (with `T: Serialize`), `String`, `&'static str`, `Html<T>`, `Vec<u8>`, `Body`, `Bytes`, `File`, `Redirect`, `JsonLines<S>`, `Sse<S>`, `()`, `StatusCode`, `(StatusCode, T)`, `Option<T>`, `Result<T, E>` of two answers, enums with `#[derive(ErrorResponse)]`, `dunlin::Error`, and what implements `IntoResponse`"
 )]
 pub trait IntoResponse {
     /// The response that goes out.

@@ -24,7 +24,7 @@ const PING_AFTER: Duration = Duration::from_secs(15);
 ///
 /// ```
 /// # use dunlin::prelude::*;
-/// # use futures::stream::{self, Stream, StreamExt as _};
+/// use dunlin::stream::{self, Stream, StreamExt as _};
 /// #[get("/prices")]
 /// async fn prices() -> Sse<impl Stream<Item = Event>> {
 ///     Sse::new(stream::iter([1, 2, 3]).map(|price| Event::new().event("price").json(&price)))

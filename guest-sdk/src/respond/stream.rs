@@ -88,7 +88,7 @@ impl StreamItem<AsText> for &'static str {
 ///
 /// ```
 /// # use dunlin::prelude::*;
-/// # use futures::stream::{self, Stream};
+/// use dunlin::stream::{self, Stream};
 /// #[get("/numbers")]
 /// async fn numbers() -> JsonLines<impl Stream<Item = u32>> {
 ///     JsonLines(stream::iter([1, 2, 3]))
@@ -117,7 +117,7 @@ impl<S: Stream<Item: StreamItem<AsJson>> + 'static> IntoResponse for JsonLines<S
 ///
 /// ```
 /// # use dunlin::prelude::*;
-/// # use futures::stream::{self, Stream};
+/// use dunlin::stream::{self, Stream};
 /// #[get("/poem")]
 /// async fn poem() -> TextStream<impl Stream<Item = &'static str>> {
 ///     TextStream(stream::iter(["Roses are red\n", "Violets are blue\n"]))

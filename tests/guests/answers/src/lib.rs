@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use dunlin::futures::stream::{self, Stream, StreamExt as _};
 use dunlin::prelude::*;
+use dunlin::stream::{self, Stream, StreamExt as _};
 
 dunlin::app![
     item, login, logout, report, upload, form, lines, cut, silent, events, endless
