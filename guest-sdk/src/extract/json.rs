@@ -91,7 +91,12 @@ fn is_json(headers: &Headers) -> bool {
 }
 
 fn parse<T: DeserializeOwned + Model>(body: &[u8]) -> Result<T, JsonRejection> {
-    match serde_json::from_slice::<T>(body) {
+    // One look at the whole is cheaper than one at each text inside.
+    let text = str::from_utf8(body).map_err(|error| {
+        let problem = invalid_json(error.valid_up_to(), "invalid unicode code point");
+        JsonRejection::Syntax(problem.into())
+    })?;
+    match serde_json::from_str::<T>(text) {
         Ok(value) => {
             if model::check(&value, "body").is_empty() {
                 return Ok(value);
@@ -102,7 +107,7 @@ fn parse<T: DeserializeOwned + Model>(body: &[u8]) -> Result<T, JsonRejection> {
     }
     // serde_json stops at the first wrong value and does not say where it is.
     // Reading once more, from a tree, finds them all.
-    let tree: Value = match serde_json::from_slice(body) {
+    let tree: Value = match serde_json::from_str(text) {
         Ok(tree) => tree,
         Err(error) => return Err(JsonRejection::Syntax(syntax(body, &error).into())),
     };
@@ -138,9 +143,13 @@ fn syntax(body: &[u8], error: &serde_json::Error) -> Problem {
     // The text ends in ` at line 1 column 2`, which the position says better.
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or_default();
+    invalid_json(position(body, error), text)
+}
+
+fn invalid_json(position: usize, text: &str) -> Problem {
     Problem {
         kind: "json_invalid".into(),
-        loc: vec![Loc::Name("body".into()), Loc::Index(position(body, error))],
+        loc: vec![Loc::Name("body".into()), Loc::Index(position)],
         msg: "JSON decode error".into(),
         input: "{}".into(),
         ctx: Some(format!("{{\"error\":{}}}", input_text(text))),
@@ -220,6 +229,16 @@ mod tests {
         assert_eq!(told("{"), "json_invalid body.1");
         assert_eq!(told(""), "json_invalid body.0");
         assert_eq!(told("{} x"), "json_invalid body.3");
+    }
+
+    #[test]
+    fn what_is_no_text_has_a_position_too() {
+        match parse::<Item>(b"{\"name\": \"\xff\"}").unwrap_err() {
+            JsonRejection::Syntax(invalid) => {
+                assert_eq!(input::told(&invalid), "json_invalid body.10");
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

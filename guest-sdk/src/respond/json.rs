@@ -16,8 +16,10 @@ impl<T: Serialize + Model> IntoResponse for Json<T> {
         if let Some(breach) = model::breach(&self.0) {
             return Error::msg(breach).into_response();
         }
-        match serde_json::to_vec(&self.0) {
-            Ok(body) => Response::typed("application/json", body),
+        // Most answers fit without growing, which copies.
+        let mut body = Vec::with_capacity(1024);
+        match serde_json::to_writer(&mut body, &self.0) {
+            Ok(()) => Response::typed("application/json", body),
             Err(error) => Error::from(error).into_response(),
         }
     }
