@@ -13,6 +13,9 @@ use futures::stream::{LocalBoxStream, Stream, StreamExt};
 use crate::error::Error;
 use crate::platform;
 
+/// How much is taken from the host at once, in bytes, at most.
+pub(crate) const PIECE: usize = 64 * 1024;
+
 /// The body of a request or a response: whole bytes, or a stream.
 ///
 /// A stream is pulled: its producer runs only as fast as the reader takes the
@@ -145,7 +148,7 @@ impl Body {
         })
     }
 
-    fn piped(stream: impl Stream<Item = Result<Vec<u8>, BodyError>> + 'static) -> Self {
+    pub(crate) fn piped(stream: impl Stream<Item = Result<Vec<u8>, BodyError>> + 'static) -> Self {
         Body(Kind::Stream(Box::new(Piped(Box::pin(stream)))))
     }
 
@@ -154,12 +157,17 @@ impl Body {
     /// # Errors
     /// If the body ends early. Nothing follows then.
     pub async fn chunk(&mut self) -> Result<Option<Vec<u8>>, BodyError> {
+        self.chunk_of(PIECE).await
+    }
+
+    /// The same, with room for so many bytes where the host streams them in.
+    pub(crate) async fn chunk_of(&mut self, most: usize) -> Result<Option<Vec<u8>>, BodyError> {
         loop {
             let piece = match &mut self.0 {
                 Kind::Bytes(bytes) if bytes.is_empty() => return Ok(None),
                 Kind::Bytes(bytes) => return Ok(Some(std::mem::take(bytes))),
                 Kind::Stream(source) => source.chunk().await?,
-                Kind::Incoming(incoming) => incoming.chunk().await?,
+                Kind::Incoming(incoming) => incoming.chunk(most).await?,
             };
             match piece {
                 Some(piece) if piece.is_empty() => {}

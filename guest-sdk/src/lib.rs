@@ -61,6 +61,7 @@ pub mod routing;
 pub mod security;
 mod state;
 pub mod time;
+pub mod websocket;
 
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
@@ -78,7 +79,7 @@ pub use body::Body;
 pub use cookie;
 pub use dependency::{Dep, Dependency, Provided};
 pub use dunlin_macros::{
-    ErrorResponse, delete, dependency, get, head, model, options, patch, post, put,
+    ErrorResponse, delete, dependency, get, head, model, options, patch, post, put, websocket,
 };
 pub use env::{VarError, var};
 pub use error::{Error, HttpError};
@@ -99,6 +100,7 @@ pub use response::Response;
 pub use routing::App;
 pub use state::State;
 pub use time::{sleep, timeout};
+pub use websocket::WebSocket;
 
 // What the macros' expansions derive with, so that functions need not list them.
 #[doc(hidden)]
@@ -143,7 +145,7 @@ pub mod prelude {
     pub use crate::{
         Body, Bytes, Dep, Error, ErrorResponse, Event, File, Headers, Html, HttpError,
         IntoResponse, JsonLines, Redirect, Request, Response, SetCookie, Sse, State, TextStream,
-        delete, dependency, get, head, model, options, patch, post, put,
+        WebSocket, delete, dependency, get, head, model, options, patch, post, put, websocket,
     };
 }
 
@@ -159,6 +161,7 @@ pub mod __private {
     pub use crate::openapi::expansion::{answer, future_answer, last_argument};
     #[cfg(target_arch = "wasm32")]
     pub use crate::wasm::{Component, Root, bindings};
+    pub use crate::websocket::Upgrade;
     pub use tokio::select;
     #[cfg(target_arch = "wasm32")]
     pub use wasip3;

@@ -15,7 +15,7 @@ pub(crate) use crate::testing::{fetch, with_spawned};
 pub(crate) struct Incoming(Infallible);
 
 impl Incoming {
-    pub(crate) async fn chunk(&mut self) -> Result<Option<Vec<u8>>, BodyError> {
+    pub(crate) async fn chunk(&mut self, _: usize) -> Result<Option<Vec<u8>>, BodyError> {
         match self.0 {}
     }
 }

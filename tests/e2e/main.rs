@@ -40,3 +40,4 @@ mod tutorial;
 mod up;
 mod uploading;
 mod versions;
+mod websocket;

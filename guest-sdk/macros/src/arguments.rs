@@ -24,12 +24,11 @@ pub(crate) struct Arguments {
 const KNOWN: &str = "`status = 201`, `tags = [\"…\"]`, `dependencies = [Dep<Admin>]`, \
                      `middleware = [timing]`, `deprecated` and `hidden`";
 
-/// Reads the arguments of `#[method(…)]`.
+/// Reads the arguments of `#[attribute(…)]`.
 ///
 /// # Errors
 /// A message that names the remedy, where it is wrong.
-pub(crate) fn parse(method: &str, arguments: TokenStream) -> Result<Arguments> {
-    let attribute = method.to_lowercase();
+pub(crate) fn parse(attribute: &str, arguments: TokenStream) -> Result<Arguments> {
     let example = format!("write `#[{attribute}(\"/items/{{id}}\")]`");
     if arguments.is_empty() {
         return Err(template::at_attribute(&format!("which path? {example}")));

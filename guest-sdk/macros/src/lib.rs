@@ -9,8 +9,11 @@ mod model;
 mod names;
 mod route;
 mod template;
+mod websocket;
 
 use proc_macro::TokenStream;
+
+use crate::route::Kind;
 
 macro_rules! methods {
     ($($name:ident $method:literal)*) => {$(
@@ -23,7 +26,7 @@ macro_rules! methods {
         /// a plain `fn` on the blocking lane.
         #[proc_macro_attribute]
         pub fn $name(arguments: TokenStream, function: TokenStream) -> TokenStream {
-            route::expand($method, arguments.into(), function.into()).into()
+            route::expand(Kind::Http($method), arguments.into(), function.into()).into()
         }
     )*};
 }
@@ -36,6 +39,16 @@ methods! {
     delete "DELETE"
     head "HEAD"
     options "OPTIONS"
+}
+
+/// Opens a WebSocket for `GET` requests that ask for one, and runs the function
+/// below for as long as it is open.
+///
+/// The argument is the path, as in `#[get("…")]`. The function is an `async fn`;
+/// its last argument is the `WebSocket`.
+#[proc_macro_attribute]
+pub fn websocket(arguments: TokenStream, function: TokenStream) -> TokenStream {
+    route::expand(Kind::WebSocket, arguments.into(), function.into()).into()
 }
 
 /// Makes a struct or an enum a model: a type that requests bring and answers

@@ -8,6 +8,26 @@ use syn::{Error, ItemFn, LitInt, LitStr, Meta, Result, ReturnType, Type, parse2}
 use crate::arguments;
 use crate::inputs::{Inputs, value_name};
 use crate::template::{self, Segment};
+use crate::websocket;
+
+/// What an attribute makes of a function.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It answers requests of this method.
+    Http(&'static str),
+    /// It runs WebSockets.
+    WebSocket,
+}
+
+impl Kind {
+    /// The attribute's name.
+    fn attribute(self) -> String {
+        match self {
+            Kind::Http(method) => method.to_lowercase(),
+            Kind::WebSocket => "websocket".to_owned(),
+        }
+    }
+}
 
 /// More than this many arguments are too many for clippy.
 const MANY_ARGUMENTS: usize = 7;
@@ -15,17 +35,17 @@ const MANY_ARGUMENTS: usize = 7;
 /// The function, without its arguments' attributes, and beside it a type of the same name that
 /// describes the route. (Types and functions have namespaces of their own, so
 /// whoever imports one imports both.)
-pub(crate) fn expand(method: &str, arguments: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand(kind: Kind, arguments: TokenStream, item: TokenStream) -> TokenStream {
     let original = item.clone();
     let mut function = match parse2::<ItemFn>(item) {
         Ok(function) => function,
         Err(error) => {
-            let place = format!("#[{}] stands above a function", method.to_lowercase());
+            let place = format!("#[{}] stands above a function", kind.attribute());
             let error = Error::new(error.span(), place).into_compile_error();
             return quote!(#original #error);
         }
     };
-    let route = expand_route(method, arguments, &mut function)
+    let route = expand_route(kind, arguments, &mut function)
         // The function stays, so that the rest of the file still compiles.
         .unwrap_or_else(Error::into_compile_error);
     if function.sig.inputs.len() > MANY_ARGUMENTS {
@@ -36,12 +56,8 @@ pub(crate) fn expand(method: &str, arguments: TokenStream, item: TokenStream) ->
     quote!(#function #route)
 }
 
-fn expand_route(
-    method: &str,
-    arguments: TokenStream,
-    function: &mut ItemFn,
-) -> Result<TokenStream> {
-    let arguments = arguments::parse(method, arguments);
+fn expand_route(kind: Kind, arguments: TokenStream, function: &mut ItemFn) -> Result<TokenStream> {
+    let arguments = arguments::parse(&kind.attribute(), arguments);
     let status = status_attribute(function);
     let params = match &arguments {
         Ok(arguments) => template::parse(&arguments.path).map(|segments| {
@@ -66,6 +82,16 @@ fn expand_route(
         .filter_map(Segment::param)
         .collect();
     check_path_arguments(&arguments.path, &left, &inputs)?;
+    let (method, kind_name) = match kind {
+        Kind::Http(method) => {
+            websocket::check_absent(&inputs)?;
+            (method, quote!(Http))
+        }
+        Kind::WebSocket => {
+            websocket::check(&mut arguments, function, &inputs)?;
+            ("GET", quote!(WebSocket))
+        }
+    };
 
     let name = &function.sig.ident;
     let visibility = &function.vis;
@@ -77,7 +103,7 @@ fn expand_route(
     };
     let (summary, description) = documentation(function, text);
     let segments = segments.iter().map(Segment::tokens);
-    let call = call(function, &inputs);
+    let call = call(kind, function, &inputs);
     let answer = match &arguments.status {
         Some(status) => quote! {
             let answer: ::dunlin::Response = async move { #call }.await;
@@ -85,7 +111,10 @@ fn expand_route(
         },
         None => call,
     };
-    let describe = describe(function, &inputs);
+    let describe = match kind {
+        Kind::Http(_) => describe(function, &inputs),
+        Kind::WebSocket => quote!(let _ = operation;),
+    };
     let models = &inputs.models;
     let layers = arguments.layers();
     let call = quote!(|request| ::std::boxed::Box::pin(async move { #answer }));
@@ -108,6 +137,7 @@ fn expand_route(
                 #arguments
                 segments: &[#(#segments),*],
                 lane: ::dunlin::routing::Lane::#lane,
+                kind: ::dunlin::routing::Kind::#kind_name,
                 name: #text,
                 summary: #summary,
                 description: #description,
@@ -150,6 +180,7 @@ fn check_path_arguments(path: &LitStr, params: &[&str], inputs: &Inputs) -> Resu
             "Body",
             "String",
             "Vec",
+            "WebSocket",
         ];
         let unclaimed = types
             .iter()
@@ -248,7 +279,7 @@ pub(crate) fn is_scalar(ty: &Type) -> bool {
 
 /// Extracts every argument, so that one answer lists all that is wrong, then
 /// calls the function.
-fn call(function: &ItemFn, inputs: &Inputs) -> TokenStream {
+fn call(kind: Kind, function: &ItemFn, inputs: &Inputs) -> TokenStream {
     // The span is where the compiler reports an answer that is none.
     let mut name = function.sig.ident.clone();
     let answer_span = match &function.sig.output {
@@ -263,8 +294,11 @@ fn call(function: &ItemFn, inputs: &Inputs) -> TokenStream {
     let types = &inputs.extracted;
     let arguments = inputs.values();
     let values: Vec<_> = (0..types.len()).map(value_name).collect();
-    let answer = quote_spanned! {answer_span=>
-        ::dunlin::IntoResponse::into_response(#name(#(#arguments),*)#wait)
+    let answer = match kind {
+        Kind::Http(_) => quote_spanned! {answer_span=>
+            ::dunlin::IntoResponse::into_response(#name(#(#arguments),*)#wait)
+        },
+        Kind::WebSocket => websocket::answer(function, &values, arguments),
     };
     let Some((last, parts)) = types.split_last() else {
         return quote! { let _: ::dunlin::Request = request; #answer };

@@ -1,6 +1,6 @@
 //! What the host reads at deploy; its form is in `wit/function.wit`.
 
-use super::{Lane, Route};
+use super::{Kind, Lane, Route};
 use crate::json::{push, push_string};
 use crate::middleware::Around;
 use crate::openapi::{self, Info};
@@ -31,6 +31,9 @@ pub(super) fn describe(
         for (name, value) in fields {
             push(&mut out, name);
             push_string(&mut out, value);
+        }
+        if route.kind == Kind::WebSocket {
+            push(&mut out, ",\"kind\":\"websocket\"");
         }
         out.push('}');
     }

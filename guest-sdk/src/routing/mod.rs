@@ -31,6 +31,8 @@ pub struct Route {
     pub segments: &'static [Segment],
     /// Where the host runs the handler.
     pub lane: Lane,
+    /// What a request becomes.
+    pub kind: Kind,
     /// The handler's name.
     pub name: &'static str,
     /// The first paragraph of the handler's documentation, or its name in
@@ -52,6 +54,15 @@ pub struct Route {
     pub middleware: Layers,
     /// Takes the arguments off the request, and calls the handler.
     pub call: fn(Request) -> LocalBoxFuture<'static, Response>,
+}
+
+/// What a request becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It has its answer.
+    Http,
+    /// A WebSocket.
+    WebSocket,
 }
 
 /// Where the host runs a handler.

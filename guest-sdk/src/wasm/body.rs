@@ -6,10 +6,7 @@ use wit_bindgen::{FutureReader, StreamReader, StreamResult, StreamWriter};
 
 use super::bindings::dunlin::function::types as wit;
 use super::bindings::{wit_future, wit_stream};
-use crate::body::{Body, BodyError, Kind, Source};
-
-/// How much is taken from the host at once, in bytes, at most.
-const PIECE: usize = 64 * 1024;
+use crate::body::{Body, BodyError, Kind, PIECE, Source};
 
 /// What the contract takes.
 pub(crate) type Lowered = wit::BodyStream;
@@ -35,9 +32,9 @@ pub(crate) enum End {
 }
 
 impl Incoming {
-    /// The next piece; `None` at the end.
-    pub(crate) async fn chunk(&mut self) -> Result<Option<Vec<u8>>, BodyError> {
-        let (result, piece) = self.data.read(Vec::with_capacity(PIECE)).await;
+    /// The next piece, of at most so many bytes; `None` at the end.
+    pub(crate) async fn chunk(&mut self, most: usize) -> Result<Option<Vec<u8>>, BodyError> {
+        let (result, piece) = self.data.read(Vec::with_capacity(most)).await;
         if !piece.is_empty() || result != StreamResult::Dropped {
             return Ok(Some(piece));
         }
@@ -94,7 +91,7 @@ struct Relayed(Incoming);
 
 impl Source for Relayed {
     fn chunk(&mut self) -> LocalBoxFuture<'_, Result<Option<Vec<u8>>, BodyError>> {
-        Box::pin(self.0.chunk())
+        Box::pin(self.0.chunk(PIECE))
     }
 
     fn lower(self: Box<Self>) -> Lowered {

@@ -84,6 +84,7 @@ impl Deployer {
             if let Some(left) = deployer.routes.remove(&function) {
                 for version in left.left_by(None) {
                     deployer.instances.retire(&version.version.id);
+                    version.leave();
                 }
             }
             deployer.logs.forget(&function);
@@ -278,6 +279,7 @@ impl Deployer {
         let now = self.current(&name)?;
         for left in previous.iter().flat_map(|it| it.left_by(Some(&now))) {
             self.instances.retire(&left.version.id);
+            left.leave();
         }
         Ok(now)
     }

@@ -106,15 +106,41 @@ impl Invocation {
 #[derive(Debug, Default)]
 pub struct Usage {
     cpu_us: AtomicU64,
+    /// What of it no longer counts, neither for the limit nor for the lane: of
+    /// a WebSocket, which has no end to be measured at.
+    past_us: AtomicU64,
+    rested_us: AtomicU64,
     outgoing: AtomicU32,
     pub(super) logged: AtomicU64,
 }
 
 impl Usage {
-    /// Adds CPU time; returns the sum so far.
-    pub fn add_cpu(&self, cpu: Duration) -> Duration {
+    /// Adds CPU time; returns the sums so far.
+    pub fn add_cpu(&self, cpu: Duration) -> CpuUsed {
         let cpu_us = u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX);
-        Duration::from_micros(self.cpu_us.fetch_add(cpu_us, Ordering::Relaxed) + cpu_us)
+        let sum_us = self.cpu_us.fetch_add(cpu_us, Ordering::Relaxed) + cpu_us;
+        let since = |mark: &AtomicU64| {
+            Duration::from_micros(sum_us.saturating_sub(mark.load(Ordering::Relaxed)))
+        };
+        CpuUsed {
+            of_limit: since(&self.past_us),
+            at_a_stretch: since(&self.rested_us),
+        }
+    }
+
+    /// All limits begin anew.
+    pub fn renew(&self) {
+        self.past_us
+            .store(self.cpu_us.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.outgoing.store(0, Ordering::Relaxed);
+        self.logged.store(0, Ordering::Relaxed);
+    }
+
+    /// A piece of work was done: what comes next is measured by itself when it
+    /// is about the lane.
+    pub fn rested(&self) {
+        self.rested_us
+            .store(self.cpu_us.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     /// The CPU time used so far, as far as it was long enough to be measured:
@@ -122,6 +148,15 @@ impl Usage {
     pub fn cpu(&self) -> Duration {
         Duration::from_micros(self.cpu_us.load(Ordering::Relaxed))
     }
+}
+
+/// CPU time that was used.
+#[derive(Clone, Copy, Debug)]
+pub struct CpuUsed {
+    /// What counts for `limits.cpu`.
+    pub of_limit: Duration,
+    /// What counts for the lane.
+    pub at_a_stretch: Duration,
 }
 
 /// On whose behalf a guest is acting.

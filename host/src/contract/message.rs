@@ -25,6 +25,15 @@ pub enum InvalidMessage {
     TooLong(usize),
 }
 
+/// What a guest may answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// A final answer.
+    Answer,
+    /// That, or status 101: it accepts a WebSocket.
+    AnswerOrUpgrade,
+}
+
 /// Puts a request into the contract's form.
 ///
 /// # Errors
@@ -73,6 +82,7 @@ pub fn response_to_guest(
 pub fn response_from_guest<S>(
     store: S,
     response: types::Response,
+    expected: Expected,
     held: impl Clone + Send + Unpin + 'static,
 ) -> wasmtime::Result<Result<http::Response<Body>, InvalidMessage>>
 where
@@ -81,6 +91,12 @@ where
 {
     let status = match StatusCode::from_u16(response.status) {
         Ok(status) if (200..600).contains(&response.status) => Ok(status),
+        Ok(status)
+            if status == StatusCode::SWITCHING_PROTOCOLS
+                && expected == Expected::AnswerOrUpgrade =>
+        {
+            Ok(status)
+        }
         _ => Err(InvalidMessage::Status(response.status)),
     };
     let head = status.and_then(|status| Ok((status, fields::from_guest(response.headers)?)));

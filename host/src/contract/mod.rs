@@ -9,6 +9,7 @@ mod body;
 mod fields;
 mod head;
 mod message;
+mod websocket;
 
 #[expect(missing_docs, reason = "generated; the WIT file documents each item")]
 mod generated {
@@ -27,8 +28,10 @@ pub use self::generated::exports::dunlin::function::handler;
 pub use self::generated::{Function, FunctionPre};
 pub use self::head::Head;
 pub use self::message::{
-    InvalidMessage, request_from_guest, request_to_guest, response_from_guest, response_to_guest,
+    Expected, InvalidMessage, request_from_guest, request_to_guest, response_from_guest,
+    response_to_guest,
 };
+pub use self::websocket::{InvalidFrame, WebSocketFrame, WebSocketFrames};
 
 /// The interface that makes a component one of ours.
 pub const HANDLER_INTERFACE: &str = "dunlin:function/handler";

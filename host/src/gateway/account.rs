@@ -115,6 +115,11 @@ impl Outgoing {
             account: None,
         }
     }
+
+    /// The invocation that it is an answer of, while that runs on.
+    pub(super) fn invocation(&self) -> Option<&Arc<Invocation>> {
+        self.account.as_ref().map(|account| &account.invocation)
+    }
 }
 
 impl HttpBody for Outgoing {

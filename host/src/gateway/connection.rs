@@ -5,6 +5,7 @@ use super::arriving::Arriving;
 use super::request::Gateway;
 use super::socket::Socket;
 use super::streams::{self, Streams};
+use super::websocket::Session;
 use http::HeaderValue;
 use http::uri::Scheme;
 use hyper::server::conn::{http1, http2};
@@ -13,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::net::{self, SocketAddr};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -56,12 +57,35 @@ pub(super) async fn serve(stream: net::TcpStream, peer: SocketAddr, gateway: Arc
 }
 
 /// What is known of whoever is on the other side of a connection.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Peer {
     /// Its address, as a header value.
     pub(super) address: HeaderValue,
     /// What it speaks to us.
     pub(super) scheme: Scheme,
+    /// What the connection becomes when its last answer is written.
+    next: Mutex<Option<Box<Session>>>,
+}
+
+impl Peer {
+    fn new(address: HeaderValue, scheme: Scheme) -> Self {
+        let next = Mutex::default();
+        Self {
+            address,
+            scheme,
+            next,
+        }
+    }
+
+    /// The connection goes on as a WebSocket.
+    pub(super) fn switch(&self, session: Session) {
+        *self.next() = Some(Box::new(session));
+    }
+
+    fn next(&self) -> MutexGuard<'_, Option<Box<Session>>> {
+        // No code that can panic runs under this lock.
+        self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;
@@ -78,8 +102,8 @@ async fn try_serve(stream: net::TcpStream, peer: SocketAddr, gateway: Arc<Gatewa
             preface = tokio::time::timeout(header_timeout, stream.has_http2_preface()) => preface??,
             () = gateway.draining.cancelled() => return Ok(()),
         };
-        let scheme = Scheme::HTTP;
-        return speak(stream, is_http2, Peer { address, scheme }, gateway).await;
+        let peer = Peer::new(address, Scheme::HTTP);
+        return speak(stream, is_http2, peer, gateway).await;
     };
     let handshake = tls.acceptor().accept(stream);
     let stream = tokio::select! {
@@ -88,9 +112,9 @@ async fn try_serve(stream: net::TcpStream, peer: SocketAddr, gateway: Arc<Gatewa
         () = gateway.draining.cancelled() => return Ok(()),
     };
     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    let scheme = Scheme::HTTPS;
+    let peer = Peer::new(address, Scheme::HTTPS);
     // Boxed: a TLS session is large, and most of it idle.
-    Box::pin(speak(stream, is_http2, Peer { address, scheme }, gateway)).await
+    Box::pin(speak(stream, is_http2, peer, gateway)).await
 }
 
 /// Speaks HTTP until the connection or the host ends.
@@ -110,6 +134,7 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (draining, peer) = (gateway.draining.clone(), Arc::new(peer));
+    let connected = peer.clone();
     let head_timeout = gateway
         .config
         .header_timeout
@@ -129,14 +154,24 @@ where
         .header_read_timeout(head_timeout)
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_FIELDS)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
-    tokio::select! {
-        result = connection.as_mut() => return Ok(result?),
-        () = draining.cancelled() => {}
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    {
+        let mut connection = pin!(connection);
+        tokio::select! {
+            result = connection.as_mut() => result?,
+            () = draining.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await?;
+            }
+        }
     }
-    connection.as_mut().graceful_shutdown();
-    Ok(connection.await?)
+    let next = connected.next().take();
+    if let Some(session) = next {
+        // Boxed: few connections become one.
+        Box::pin(session.run(&draining)).await;
+    }
+    Ok(())
 }
 
 async fn speak_http2<S>(stream: S, peer: Peer, gateway: Arc<Gateway>) -> Ended

@@ -3,6 +3,7 @@
 
 use super::account::Outgoing;
 use super::builds::{Builds, Concerned};
+use super::websocket;
 use crate::registry::{ByteSize, RegistryError};
 use crate::routing::RouteError;
 use crate::runtime::{Failed, Failure};
@@ -77,6 +78,9 @@ pub enum GatewayError {
     /// The newest code of the function is not built or not deployed.
     #[error("{}", .0.failed)]
     Build(Concerned),
+    /// The route is a WebSocket's, and the request opens none.
+    #[error("this address takes WebSockets only, over HTTP/1.1: connect with `ws://` or `wss://`")]
+    UpgradeRequired,
     /// Functions call each other in a circle.
     #[error("the request has passed through too many functions")]
     LoopDetected,
@@ -119,6 +123,7 @@ impl GatewayError {
             Self::UriTooLong(_) => "uri-too-long",
             Self::NotImplemented(_) => "not-implemented",
             Self::Build(_) => "build-failed",
+            Self::UpgradeRequired => "upgrade-required",
             Self::LoopDetected => "loop-detected",
         }
     }
@@ -147,6 +152,7 @@ impl GatewayError {
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             // For as long as its author needs.
             Self::Build(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
             Self::LoopDetected => StatusCode::LOOP_DETECTED,
         }
     }
@@ -227,6 +233,9 @@ impl GatewayError {
             && let Ok(allow) = HeaderValue::from_str(allow)
         {
             headers.insert(header::ALLOW, allow);
+        }
+        if matches!(self, Self::UpgradeRequired) {
+            websocket::ask_for(headers);
         }
         if [
             StatusCode::SERVICE_UNAVAILABLE,

@@ -18,6 +18,7 @@ mod screen;
 mod socket;
 mod streams;
 mod tls;
+mod websocket;
 
 pub use self::builds::{BuildFailed, Builds, Concerned, FunctionBuild};
 pub use self::error::{Detail, GatewayError};

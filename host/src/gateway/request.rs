@@ -10,6 +10,7 @@ use super::inbound::{self, Inbound};
 use super::page::{self, Page};
 use super::screen::screen;
 use super::tls::Tls;
+use super::websocket::{Handshake, Session};
 use crate::capabilities::Invocation;
 use crate::capabilities::egress::Hops;
 use crate::registry::Registry;
@@ -18,7 +19,7 @@ use crate::runtime::{Answer, Failure, Instances};
 use crate::scheduling::Lanes;
 use crate::telemetry::{Logs, Metrics, RequestId, Source};
 use http::header::{self, HeaderValue};
-use http::{Request, Response, Version};
+use http::{Request, Response, StatusCode, Version};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -184,7 +185,9 @@ impl Gateway {
                 return docs::answer(&request, &docs).map_err(|error| (error, None));
             }
         };
-        let response = if route.finishes() {
+        let response = if route.is_websocket() {
+            Box::pin(self.open(request, peer, id, hops, &route)).await
+        } else if route.finishes() {
             Box::pin(self.invoke_detached(request, peer, id, hops, &route)).await
         } else {
             self.invoke(request, peer, id, hops, &route).await
@@ -214,6 +217,31 @@ impl Gateway {
         }
     }
 
+    /// Opens a WebSocket, if the function accepts it: its invocation goes on for
+    /// as long as the connection.
+    async fn open(
+        &self,
+        mut request: Box<Request<Arriving>>,
+        peer: Arc<Peer>,
+        id: &RequestId,
+        hops: Hops,
+        route: &Route,
+    ) -> Result<Response<Outgoing>, GatewayError> {
+        let handshake = Handshake::of(&mut request)?;
+        let limits = &route.version().limits;
+        let deadline = Instant::now() + limits.deadline.as_duration();
+        let inbound = inbound::prepare(request, route, peer.clone(), id, limits, deadline).await?;
+        let (messages, body) = Session::incoming();
+        let inbound = Inbound { body, ..inbound };
+        let answer = self.call(inbound, id, hops, route, deadline).await?;
+        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(answer);
+        }
+        let (session, answer) = Session::accepted(handshake, messages, answer, self.logs.clone());
+        peer.switch(session);
+        Ok(answer)
+    }
+
     async fn invoke(
         &self,
         request: Box<Request<Arriving>>,
@@ -225,6 +253,18 @@ impl Gateway {
         let limits = &route.version().limits;
         let deadline = Instant::now() + limits.deadline.as_duration();
         let inbound = inbound::prepare(request, route, peer, id, limits, deadline).await?;
+        self.call(inbound, id, hops, route, deadline).await
+    }
+
+    async fn call(
+        &self,
+        inbound: Inbound,
+        id: &RequestId,
+        hops: Hops,
+        route: &Route,
+        deadline: Instant,
+    ) -> Result<Response<Outgoing>, GatewayError> {
+        let limits = &route.version().limits;
         let invocation = Arc::new(Invocation::new(id.clone(), hops, route.clone()));
         let account = Account::open(invocation.clone());
 

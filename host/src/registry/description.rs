@@ -54,6 +54,23 @@ impl fmt::Display for Interface {
     }
 }
 
+/// What a route's requests become.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RouteKind {
+    /// Each has its answer.
+    #[default]
+    Http,
+    /// Each becomes a WebSocket.
+    WebSocket,
+}
+
+impl RouteKind {
+    fn is_http(&self) -> bool {
+        *self == Self::Http
+    }
+}
+
 /// One route of a function.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RouteSpec {
@@ -63,6 +80,9 @@ pub struct RouteSpec {
     pub path: String,
     /// The lane on which its invocations start.
     pub lane: Lane,
+    /// What its requests become.
+    #[serde(default, skip_serializing_if = "RouteKind::is_http")]
+    pub kind: RouteKind,
     /// One line for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub summary: String,
@@ -120,6 +140,14 @@ pub enum DescriptionError {
         /// What it may have.
         limit: ByteSize,
     },
+    /// See RFC 6455, section 4.1.
+    #[error("route {index} is a WebSocket's and has the method `{method}`: make it `GET`")]
+    WebSocketMethod {
+        /// Which route.
+        index: usize,
+        /// What it says.
+        method: String,
+    },
 }
 
 /// The document that `describe` returns; other members are for later hosts.
@@ -141,6 +169,7 @@ impl Description {
             method: "*".to_owned(),
             path: path.to_owned(),
             lane,
+            kind: RouteKind::Http,
             summary: String::new(),
         };
         Self {
@@ -174,6 +203,10 @@ impl Description {
                 let method = route.method.clone();
                 return Err(DescriptionError::Method { index, method });
             }
+            if route.kind == RouteKind::WebSocket && route.method != "GET" {
+                let method = route.method.clone();
+                return Err(DescriptionError::WebSocketMethod { index, method });
+            }
         }
         let openapi = openapi.map(|it| OpenApi::from_guest(it.get()));
         Ok(Self {
@@ -198,6 +231,7 @@ mod tests {
         .unwrap();
         assert_eq!(description.routes[0].lane, Lane::Blocking);
         assert_eq!(description.routes[0].summary, "Greets");
+        assert_eq!(description.routes[0].kind, RouteKind::Http);
     }
 
     #[test]
@@ -209,6 +243,7 @@ mod tests {
             r#"{"routes":[{"method":"G ET","path":"/","lane":"async"}]}"#,
             r#"{"routes":[{"method":"GET","path":"/","lane":"fast"}]}"#,
             r#"{"routes":[{"method":"GET","path":"/","lane":"async"}],"openapi":[]}"#,
+            r#"{"routes":[{"method":"POST","path":"/","lane":"async","kind":"websocket"}]}"#,
         ] {
             assert!(Description::from_guest(bad).is_err(), "{bad}");
         }

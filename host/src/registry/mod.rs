@@ -37,7 +37,7 @@ pub use self::audit::{Act, Actor, AuditEntry, MAX_ENTRIES, Outcome};
 pub use self::build_section::{BuildCommand, BuildSection};
 pub use self::data_dir::Registry;
 pub use self::deployment::{Canary, Cause, Change, Deployment};
-pub use self::description::{Description, DescriptionError, Interface, Lane, RouteSpec};
+pub use self::description::{Description, DescriptionError, Interface, Lane, RouteKind, RouteSpec};
 pub use self::egress_entry::{EgressEntry, EgressEntryError};
 pub use self::egress_policy::{Destination, EgressPolicy, Host, Scheme};
 pub use self::egress_section::EgressSection;

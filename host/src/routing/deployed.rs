@@ -7,12 +7,13 @@ use super::habit::{Now, Quarantine};
 use super::lane_hint::LaneHint;
 use super::table::RouteError;
 use crate::names::FunctionName;
-use crate::registry::{Isolation, Lane, OnDisconnect, RouteSpec, Version};
+use crate::registry::{Isolation, Lane, OnDisconnect, RouteKind, RouteSpec, Version};
 use crate::telemetry::FunctionMetrics;
 use http::Uri;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// A route by its position in the version's description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct Deployed {
     metrics: FunctionMetrics,
     pub(super) tally: Tally,
     document: OnceLock<ServedDocument>,
+    /// Cancelled when it gets no more traffic.
+    left: CancellationToken,
 }
 
 /// What a route's invocations taught about it, until its version is replaced or
@@ -60,7 +63,14 @@ impl Deployed {
             metrics,
             tally: Tally::default(),
             document: OnceLock::new(),
+            left: CancellationToken::new(),
         }
+    }
+
+    /// It gets no more traffic: WebSockets end, so that their clients connect
+    /// to what does.
+    pub fn leave(&self) {
+        self.left.cancel();
     }
 
     /// What answers `method` at `uri`, whose first `mount_len` bytes name the
@@ -239,9 +249,20 @@ impl Route {
         self.id
     }
 
-    /// Whether an invocation goes on when its caller goes away.
+    /// Whether its requests become WebSockets.
+    pub fn is_websocket(&self) -> bool {
+        self.spec().kind == RouteKind::WebSocket
+    }
+
+    /// Cancelled when the version gets no more traffic.
+    pub fn left(&self) -> &CancellationToken {
+        &self.deployed.left
+    }
+
+    /// Whether an invocation goes on when its caller goes away. A WebSocket is
+    /// nothing without its caller.
     pub fn finishes(&self) -> bool {
-        self.version().manifest.on_disconnect == OnDisconnect::Finish
+        self.version().manifest.on_disconnect == OnDisconnect::Finish && !self.is_websocket()
     }
 
     /// The lane on which the invocation starts.

@@ -119,13 +119,14 @@ impl FunctionRoutes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::{Interface, Lane};
+    use crate::registry::{Interface, Lane, RouteKind};
 
     fn routes(list: &[(&str, &str)]) -> Result<FunctionRoutes, RouteConflict> {
         let spec = |&(method, path): &(&str, &str)| RouteSpec {
             method: method.to_owned(),
             path: path.to_owned(),
             lane: Lane::Async,
+            kind: RouteKind::Http,
             summary: String::new(),
         };
         let routes = list.iter().map(spec).collect();

@@ -17,16 +17,19 @@ pub struct Answer {
     body: Body,
     /// Told when the body is whole; closed when the deadline has passed.
     running: Option<oneshot::Sender<()>>,
+    /// A failure is an end like another: of a WebSocket, whose instance goes on
+    /// serving the others.
+    failure_is_end: bool,
 }
 
 impl Answer {
-    /// The answer of an invocation that somebody waits for. `expired` is called
-    /// when the deadline ends it.
+    /// The answer of an invocation that somebody waits for. `held` is kept until
+    /// its end; `expired` is called when the deadline, if it has one, ends it.
     pub(super) fn new(
         body: Body,
         mut waiting: Waiting,
-        permit: impl Send + 'static,
-        deadline: Instant,
+        held: impl Send + 'static,
+        deadline: Option<Instant>,
         expired: impl FnOnce() + Send + 'static,
     ) -> Self {
         if matches!(body, Body::Whole(_)) {
@@ -34,22 +37,28 @@ impl Answer {
             return Self {
                 body,
                 running: None,
+                failure_is_end: false,
             };
         }
         let (whole, told) = oneshot::channel();
         // A task of its own: a reader that does not read must not keep the
         // deadline from being seen.
         tokio::spawn(async move {
-            match tokio::time::timeout_at(deadline, told).await {
+            let told = match deadline {
+                Some(deadline) => tokio::time::timeout_at(deadline, told).await,
+                None => Ok(told.await),
+            };
+            match told {
                 Ok(Ok(())) => waiting.done(),
                 Ok(Err(_)) => {}
                 Err(_) => expired(),
             }
-            drop(permit);
+            drop(held);
         });
         Self {
             body,
             running: Some(whole),
+            failure_is_end: deadline.is_none(),
         }
     }
 
@@ -63,6 +72,7 @@ impl Answer {
         Self {
             body: Body::Whole(bytes),
             running: None,
+            failure_is_end: false,
         }
     }
 }
@@ -87,7 +97,7 @@ impl HttpBody for Answer {
             None => true,
             // Trailers are the last that comes; some readers ask no further.
             Some(Ok(frame)) => frame.is_trailers(),
-            Some(Err(_)) => false,
+            Some(Err(_)) => self.failure_is_end,
         };
         if last && let Some(running) = self.running.take() {
             // Refused when the deadline was faster by a moment.

@@ -6,7 +6,7 @@ use super::loaded::Guest;
 use super::state::State;
 use super::status::Status;
 use crate::capabilities::{Context, Invocation};
-use crate::contract::{Body, Function, Head, request_to_guest, response_from_guest};
+use crate::contract::{Body, Expected, Function, Head, request_to_guest, response_from_guest};
 use crate::scheduling::{LanePermit, Start};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -47,6 +47,8 @@ pub(super) struct Job {
     pub(super) place: Place,
     /// On the blocking lane: counted until the instance takes the job.
     pub(super) start: Option<Start>,
+    /// For a WebSocket: resolves when its connection is over.
+    pub(super) closed: Option<oneshot::Receiver<()>>,
 }
 
 impl Job {
@@ -119,14 +121,19 @@ impl Drop for PlaceInner {
 pub(super) async fn call(
     accessor: &Accessor<State>,
     guest: &Guest,
-    job: Job,
+    mut job: Job,
     linger: Option<Duration>,
 ) -> wasmtime::Result<()> {
     let place = job.place.clone();
+    let closed = job.closed.take();
     match guest {
         Guest::Function(guest) => call_function(accessor, guest, job).await?,
         Guest::WasiHttp03(guest) => call_wasi_http_03(accessor, guest, job).await?,
         Guest::WasiHttp02(guest) => call_wasi_http_02(accessor, guest, job).await?,
+    }
+    if let Some(closed) = closed {
+        // Refused or accepted, its sender is dropped in the end.
+        let _ = closed.await;
     }
     if let Some(longest) = linger {
         let quiet = poll_fn(|cx| accessor.poll_no_interesting_tasks(cx));
@@ -159,10 +166,16 @@ async fn call_function(
         wasmtime::error::Ok(call)
     })?;
     let invocation = place.invocation.clone();
+    let expected = if invocation.route.is_websocket() {
+        Expected::AnswerOrUpgrade
+    } else {
+        Expected::Answer
+    };
     let outcome = match handle.finish_call_concurrent(accessor, call).await?.0 {
         Ok(response) => accessor
             .with(|mut access| {
-                let response = response_from_guest(access.as_context_mut(), response, place)?;
+                let store = access.as_context_mut();
+                let response = response_from_guest(store, response, expected, place)?;
                 wasmtime::error::Ok(response.map(|it| hold(&access.get().context, it)))
             })?
             .map_err(|error| Failure::InvalidResponse(Arc::new(error)))

@@ -20,6 +20,7 @@ use crate::scheduling::{LanePermit, Lanes};
 use arc_swap::ArcSwap;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared, join_all};
+use http::StatusCode;
 use std::collections::HashMap;
 use std::error::Error;
 use std::sync::{Arc, Mutex};
@@ -266,6 +267,13 @@ impl Permit {
     }
 }
 
+/// What an answer keeps until its end.
+struct Held {
+    _permit: Permit,
+    /// For a WebSocket: tells its instance that the connection is over.
+    _open: Option<oneshot::Sender<()>>,
+}
+
 /// An instance with a place taken in it.
 pub struct Instance<'a> {
     pool: Arc<Pool>,
@@ -289,7 +297,8 @@ impl Instance<'_> {
         deadline: Instant,
     ) -> Result<http::Response<Answer>, Failed> {
         let loaded = self.pool.loaded.clone();
-        let (response, waiting, permit) =
+        let is_websocket = self.route.is_websocket();
+        let (response, waiting, held) =
             tokio::time::timeout_at(deadline, self.outcome(head, body, &invocation))
                 .await
                 .unwrap_or(Err(Failure::Deadline.into()))?;
@@ -297,7 +306,9 @@ impl Instance<'_> {
             let line = format!("the answer broke off: {}", Failure::Deadline);
             loaded.grants.log(Some(&invocation.request_id), line);
         };
-        Ok(response.map(|body| Answer::new(body, waiting, permit, deadline, expired)))
+        let is_accepted = is_websocket && response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let deadline = (!is_accepted).then_some(deadline);
+        Ok(response.map(|body| Answer::new(body, waiting, held, deadline, expired)))
     }
 
     /// The answer. A request that its instance has not taken when it ends goes
@@ -307,7 +318,7 @@ impl Instance<'_> {
         mut head: Arc<Head>,
         mut body: Body,
         invocation: &Arc<Invocation>,
-    ) -> Result<(http::Response<Body>, Waiting, Permit), Failed> {
+    ) -> Result<(http::Response<Body>, Waiting, Held), Failed> {
         let Self {
             pool,
             mut taken,
@@ -325,6 +336,7 @@ impl Instance<'_> {
             let status = handle.status.clone();
             let (reply, replied) = oneshot::channel();
             let mut waiting = Waiting::new(status.clone());
+            let (open, closed) = route.is_websocket().then(oneshot::channel).unzip();
             let job = Job {
                 head,
                 body,
@@ -332,13 +344,20 @@ impl Instance<'_> {
                 reply,
                 place: Place::new(status.clone(), invocation.clone(), on_free, permit.kept()),
                 start: start.take(),
+                closed,
             };
             if let Err(job) = handle.send(job) {
                 job.give_back();
             }
             drop(handle);
             match replied.await {
-                Ok(Reply::Done(Ok(response))) => return Ok((response, waiting, permit)),
+                Ok(Reply::Done(Ok(response))) => {
+                    let held = Held {
+                        _permit: permit,
+                        _open: open,
+                    };
+                    return Ok((response, waiting, held));
+                }
                 Ok(Reply::Done(Err(failure))) => {
                     waiting.done();
                     return Err(failure.into());

@@ -115,11 +115,11 @@ impl Pace {
         };
         let used = actor.usage().add_cpu(slice);
         let route = actor.invocation().map(|invocation| &invocation.route);
-        let is_due = used >= budget && !self.blocking.swap(true, Ordering::Relaxed);
+        let is_due = used.at_a_stretch >= budget && !self.blocking.swap(true, Ordering::Relaxed);
         if let Some(route) = route.filter(|_| self.is_blocking()) {
-            route.used(used);
+            route.used(used.at_a_stretch);
         }
-        if used > limit {
+        if used.of_limit > limit {
             return Err(CpuLimitReached);
         }
         if !is_due {

@@ -96,9 +96,12 @@ impl Pool {
         };
         let mut instances = lock(&self.shared[*worker]);
         instances.retain(|handle| !handle.status.is_retired());
+        // Who stays for hours need not mind a moment's computing, and wants to be
+        // where the others are.
+        let joins_any = route.is_websocket();
         // The fullest first, so that the others can become idle.
         let free = instances.iter().find(|handle| {
-            !handle.status.pace.is_computing()
+            (joins_any || !handle.status.pace.is_computing())
                 && handle.status.busy.load(Ordering::Relaxed) < MAX_SHARED
         });
         if let Some(handle) = free {

@@ -59,6 +59,14 @@ impl Wire {
         }
     }
 
+    /// The connection of somebody else.
+    pub(crate) fn of(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            read: Vec::new(),
+        }
+    }
+
     /// The same, with little room for what is not read.
     pub(crate) async fn connect_slow(address: SocketAddr) -> Self {
         Self {
@@ -102,6 +110,11 @@ impl Wire {
             );
         }
         self.read.drain(..length).collect()
+    }
+
+    /// Reads exactly these bytes.
+    pub(crate) async fn receives(&mut self, bytes: &[u8]) {
+        assert_eq!(self.exactly(bytes.len()).await, bytes);
     }
 
     /// Reads a response whose length its head tells.

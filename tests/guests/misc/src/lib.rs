@@ -2,6 +2,7 @@
 
 mod broken;
 mod messages;
+mod socket;
 mod talk;
 
 dunlin::app![
@@ -42,4 +43,9 @@ dunlin::app![
     talk::fetches,
     talk::posts,
     talk::calls_itself,
+    socket::socket_echo,
+    socket::socket_sum,
+    socket::socket_ends,
+    socket::socket_compute,
+    socket::socket_flood,
 ];

@@ -1,0 +1,501 @@
+//! Messages between a client and a guest, in both directions at once.
+//!
+//! Each direction holds one message at most: whoever does not take what is
+//! there keeps the other side from sending more.
+
+use crate::capabilities::Invocation;
+use crate::contract::{InvalidFrame, WebSocketFrame, WebSocketFrames};
+use bytes::Bytes;
+use futures::{Sink as _, Stream as _};
+use http_body::Body as HttpBody;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval_at};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+use tokio_util::sync::PollSender;
+
+/// Bytes that a message may have, in either direction.
+const MAX_MESSAGE: usize = 1024 * 1024;
+
+/// Bytes that are read from a client at once: each connection holds a buffer of
+/// that size all the time.
+const READ_BUFFER: usize = 4 * 1024;
+
+/// How long one is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// How often a client is asked for a sign of life. One that has given none
+    /// by the next time is gone.
+    ping: Duration,
+    /// Longest that either side may take to end when the other one has.
+    parting: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            ping: Duration::from_secs(20),
+            parting: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Bytes that a close frame's reason may have (RFC 6455, section 5.5).
+const MAX_REASON: usize = 123;
+
+/// The function's side of a WebSocket.
+#[derive(Debug)]
+pub(super) struct Guest<B> {
+    /// None: its stream of messages has ended.
+    messages: Option<PollSender<Bytes>>,
+    /// None: it has ended.
+    body: Option<B>,
+    /// None: it had ended before it began, and has nothing to be counted.
+    pub(super) invocation: Option<Arc<Invocation>>,
+    /// Since when the limits of the invocation count.
+    renewed: Instant,
+}
+
+impl<B> Guest<B> {
+    pub(super) fn new(
+        messages: mpsc::Sender<Bytes>,
+        body: B,
+        invocation: Option<Arc<Invocation>>,
+    ) -> Self {
+        Self {
+            messages: Some(PollSender::new(messages)),
+            body: Some(body),
+            invocation,
+            renewed: Instant::now(),
+        }
+    }
+
+    /// A message has crossed: work was done. A connection has no end to be
+    /// measured at, so its limits count anew for each stretch of it that is as
+    /// long as an invocation may last. Not by the clock alone: who computes
+    /// without end meets its limit.
+    fn crossed(&mut self) {
+        let Some(invocation) = &self.invocation else {
+            return;
+        };
+        invocation.usage.rested();
+        let longest = invocation.route.version().limits.deadline.as_duration();
+        if self.renewed.elapsed() >= longest {
+            invocation.usage.renew();
+            self.renewed = Instant::now();
+        }
+    }
+}
+
+/// The client's side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Client {
+    Open,
+    /// One side has said that it closes; nothing but the other's word is awaited.
+    Closing,
+    /// What it sends is not understood: read and thrown away, so that it takes
+    /// the close frame before the connection is gone.
+    Refused,
+    Gone,
+}
+
+/// What a guest gets after the message in hand.
+#[derive(Debug)]
+enum Next {
+    /// Whatever the client sends.
+    Messages,
+    /// A last frame, which says how the client has left.
+    Close(Bytes),
+    Nothing,
+}
+
+/// What happens.
+enum Event<E> {
+    FromClient(Result<Message, Error>),
+    ClientGone,
+    FromGuest(WebSocketFrame),
+    /// It sends what is no frame.
+    GuestInvalid(InvalidFrame),
+    GuestEnded(Result<(), E>),
+    Ping,
+    Leave,
+    Late,
+}
+
+/// One WebSocket.
+pub(super) struct Pump<S, B> {
+    socket: WebSocketStream<S>,
+    client: Client,
+    /// Something may wait to be written.
+    unflushed: bool,
+    /// Heard nothing since the last ping.
+    awaiting: bool,
+    /// A message that the guest has not taken.
+    in_hand: Option<Bytes>,
+    /// What the guest gets after it.
+    next: Next,
+    guest: Guest<B>,
+    frames: WebSocketFrames,
+    /// Whose turn it is to be looked at first.
+    guest_first: bool,
+    /// The code to close with when the guest ends well.
+    code: CloseCode,
+    /// When patience ends.
+    late: Option<Pin<Box<Sleep>>>,
+    patience: Patience,
+}
+
+impl<S, B> Pump<S, B>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    pub(super) async fn new(stream: S, guest: Guest<B>, patience: Patience) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(0)
+            .max_message_size(Some(MAX_MESSAGE))
+            .max_frame_size(Some(MAX_MESSAGE));
+        let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
+        Self {
+            socket,
+            client: Client::Open,
+            unflushed: false,
+            awaiting: false,
+            in_hand: None,
+            next: Next::Messages,
+            guest,
+            frames: WebSocketFrames::new(MAX_MESSAGE),
+            guest_first: false,
+            code: CloseCode::Normal,
+            late: None,
+            patience,
+        }
+    }
+
+    /// Carries messages until both sides have ended. After `leaving` the guest
+    /// gets no more, and the client is told to go elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// When the guest sent what is no message.
+    pub(super) async fn run(
+        mut self,
+        leaving: impl Future<Output = ()>,
+    ) -> Result<(), InvalidFrame> {
+        let mut leaving = pin!(leaving);
+        let mut has_left = false;
+        let mut ping = every(self.patience.ping);
+        let mut outcome = Ok(());
+        while self.client != Client::Gone || self.guest.body.is_some() {
+            let event = poll_fn(|cx| {
+                if !has_left && leaving.as_mut().poll(cx).is_ready() {
+                    has_left = true;
+                    return Poll::Ready(Event::Leave);
+                }
+                if self.client == Client::Open && ping.poll_tick(cx).is_ready() {
+                    return Poll::Ready(Event::Ping);
+                }
+                self.poll_event(cx)
+            });
+            match event.await {
+                Event::FromClient(Ok(message)) => self.received(message),
+                Event::FromClient(Err(error)) => self.refused(&error),
+                Event::ClientGone => self.gone(),
+                Event::FromGuest(frame) => {
+                    if let Err(error) = self.send(frame) {
+                        self.guest_ended(CloseCode::Error);
+                        outcome = Err(error);
+                    }
+                }
+                Event::GuestInvalid(error) => {
+                    self.guest_ended(CloseCode::Error);
+                    outcome = Err(error);
+                }
+                Event::GuestEnded(Ok(())) => self.guest_ended(self.code),
+                Event::GuestEnded(Err(_)) => self.guest_ended(CloseCode::Error),
+                Event::Ping => self.ping(),
+                Event::Leave => {
+                    self.code = CloseCode::Away;
+                    if let Next::Messages = self.next {
+                        self.next = Next::Nothing;
+                    }
+                    self.part();
+                }
+                Event::Late => self.late(),
+            }
+        }
+        // What TLS says at the end; the peer may not listen any more.
+        let _ = tokio::time::timeout(self.patience.parting, self.socket.get_mut().shutdown()).await;
+        outcome
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event<B::Error>> {
+        if let Some(late) = &mut self.late
+            && late.as_mut().poll(cx).is_ready()
+        {
+            self.late = None;
+            return Poll::Ready(Event::Late);
+        }
+        if self.unflushed && self.client != Client::Gone {
+            match Pin::new(&mut self.socket).poll_flush(cx) {
+                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Err(_)) => return Poll::Ready(Event::ClientGone),
+                Poll::Pending => {}
+            }
+        }
+        self.guest_first = !self.guest_first;
+        if self.guest_first {
+            let event = self.poll_guest(cx);
+            if event.is_ready() {
+                return event;
+            }
+            self.poll_client(cx)
+        } else {
+            let event = self.poll_client(cx);
+            if event.is_ready() {
+                return event;
+            }
+            self.poll_guest(cx)
+        }
+    }
+
+    /// Hands over what the client has sent, then asks it for more.
+    fn poll_client(&mut self, cx: &mut Context<'_>) -> Poll<Event<B::Error>> {
+        ready!(self.poll_hand_over(cx));
+        match self.client {
+            Client::Gone => Poll::Pending,
+            Client::Refused => self.poll_discard(cx),
+            Client::Open | Client::Closing => Pin::new(&mut self.socket)
+                .poll_next(cx)
+                .map(|message| message.map_or(Event::ClientGone, Event::FromClient)),
+        }
+    }
+
+    /// Ready when the guest has taken what there was for it.
+    fn poll_hand_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Some(messages) = &mut self.guest.messages {
+            if self.in_hand.is_none() {
+                match std::mem::replace(&mut self.next, Next::Nothing) {
+                    Next::Messages => {
+                        self.next = Next::Messages;
+                        break;
+                    }
+                    Next::Close(frame) => self.in_hand = Some(frame),
+                    Next::Nothing => {
+                        self.guest.messages = None;
+                        break;
+                    }
+                }
+            }
+            let reserved = ready!(messages.poll_reserve(cx));
+            let sent = match self.in_hand.take() {
+                Some(message) => reserved.is_ok() && messages.send_item(message).is_ok(),
+                None => true,
+            };
+            if !sent {
+                // It does not listen any more.
+                self.guest.messages = None;
+            }
+            self.guest.crossed();
+        }
+        self.in_hand = None;
+        Poll::Ready(())
+    }
+
+    /// Throws away what comes, past the protocol.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<Event<B::Error>> {
+        let mut bytes = [0; READ_BUFFER];
+        loop {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            match Pin::new(self.socket.get_mut()).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(Event::ClientGone),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// The next frame of the guest, once the client has taken the last one.
+    fn poll_guest(&mut self, cx: &mut Context<'_>) -> Poll<Event<B::Error>> {
+        let Some(body) = &mut self.guest.body else {
+            return Poll::Pending;
+        };
+        if self.client == Client::Open {
+            match Pin::new(&mut self.socket).poll_ready(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(Event::ClientGone),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        loop {
+            match self.frames.next() {
+                Ok(Some(frame)) => return Poll::Ready(Event::FromGuest(frame)),
+                Ok(None) => {}
+                Err(error) => return Poll::Ready(Event::GuestInvalid(error)),
+            }
+            let ended = match Pin::new(&mut *body).poll_frame(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Some(piece) = frame.data_ref() {
+                        self.frames.push(piece);
+                    }
+                    continue;
+                }
+                Poll::Ready(Some(Err(error))) => Event::GuestEnded(Err(error)),
+                Poll::Ready(None) => match self.frames.end() {
+                    Ok(()) => Event::GuestEnded(Ok(())),
+                    Err(error) => Event::GuestInvalid(error),
+                },
+            };
+            return Poll::Ready(ended);
+        }
+    }
+
+    fn received(&mut self, message: Message) {
+        self.awaiting = false;
+        // The protocol answers pings and closes by itself.
+        self.unflushed = true;
+        let frame = match message {
+            Message::Text(text) => WebSocketFrame::Text(text.into()),
+            Message::Binary(bytes) => WebSocketFrame::Binary(bytes),
+            Message::Close(close) => {
+                self.client = Client::Closing;
+                let (code, reason) = close.map(|it| (it.code, it.reason)).unzip();
+                return self.end_with(code, reason.unwrap_or_default());
+            }
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return,
+        };
+        if let Next::Messages = self.next {
+            self.in_hand = Some(frame.encode());
+        }
+    }
+
+    /// The client breaks the protocol or a limit, or the connection broke.
+    fn refused(&mut self, error: &Error) {
+        let code = match error {
+            Error::Capacity(_) => CloseCode::Size,
+            Error::Utf8(_) => CloseCode::Invalid,
+            Error::Protocol(_) => CloseCode::Protocol,
+            _ => return self.gone(),
+        };
+        self.close(code, "");
+        if self.client != Client::Gone {
+            self.client = Client::Refused;
+        }
+        self.end_with(Some(code), Utf8Bytes::default());
+    }
+
+    fn gone(&mut self) {
+        self.client = Client::Gone;
+        self.end_with(Some(CloseCode::Abnormal), Utf8Bytes::default());
+    }
+
+    /// The guest is told how the client has left, unless it was told before.
+    fn end_with(&mut self, code: Option<CloseCode>, reason: Utf8Bytes) {
+        if let Next::Messages = self.next {
+            let close = WebSocketFrame::Close {
+                code: code.map(u16::from),
+                reason: reason.into(),
+            };
+            self.next = Next::Close(close.encode());
+        }
+        self.part();
+    }
+
+    fn part(&mut self) {
+        if self.late.is_none() {
+            self.late = Some(Box::pin(tokio::time::sleep(self.patience.parting)));
+        }
+    }
+
+    /// Sends a frame of the guest to the client, if that still takes any.
+    fn send(&mut self, frame: WebSocketFrame) -> Result<(), InvalidFrame> {
+        self.guest.crossed();
+        let message = match frame {
+            WebSocketFrame::Text(text) => {
+                Message::Text(Utf8Bytes::try_from(text).map_err(|_| InvalidFrame::Text)?)
+            }
+            WebSocketFrame::Binary(bytes) => Message::Binary(bytes),
+            WebSocketFrame::Close { code, reason } => {
+                let code = code.map_or(CloseCode::Normal, CloseCode::from);
+                if !code.is_allowed() {
+                    return Err(InvalidFrame::Code(code.into()));
+                }
+                self.close(code, &String::from_utf8_lossy(&reason));
+                return Ok(());
+            }
+        };
+        if self.client == Client::Open {
+            self.start_send(message);
+        }
+        Ok(())
+    }
+
+    fn start_send(&mut self, message: Message) {
+        self.unflushed = true;
+        if Pin::new(&mut self.socket).start_send(message).is_err() {
+            self.gone();
+        }
+    }
+
+    /// Says that nothing more comes, if that is still to be said.
+    fn close(&mut self, code: CloseCode, reason: &str) {
+        if self.client != Client::Open {
+            return;
+        }
+        self.client = Client::Closing;
+        self.part();
+        let reason = &reason[..reason.floor_char_boundary(MAX_REASON)];
+        self.start_send(Message::Close(Some(CloseFrame {
+            code,
+            reason: reason.into(),
+        })));
+    }
+
+    fn guest_ended(&mut self, code: CloseCode) {
+        self.guest.body = None;
+        self.guest.messages = None;
+        self.in_hand = None;
+        self.close(code, "");
+    }
+
+    fn ping(&mut self) {
+        // Who is not listened to cannot answer.
+        if self.in_hand.is_some() || self.unflushed {
+            self.awaiting = false;
+        } else if self.awaiting {
+            self.gone();
+        } else {
+            self.awaiting = true;
+            self.start_send(Message::Ping(Bytes::new()));
+        }
+    }
+
+    /// Somebody has had time enough to end: the client, then the guest.
+    fn late(&mut self) {
+        match self.client {
+            // Dropping its body cancels the invocation.
+            Client::Open | Client::Gone => self.guest_ended(self.code),
+            Client::Closing | Client::Refused => self.gone(),
+        }
+    }
+}
+
+/// Ticks, the first one after the first interval.
+fn every(interval: Duration) -> Interval {
+    let mut ticks = interval_at(Instant::now() + interval, interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+#[cfg(test)]
+mod tests;
