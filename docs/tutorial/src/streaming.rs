@@ -1,7 +1,7 @@
 //! Answers that come piece by piece, and bodies that do.
 
 use dunlin::prelude::*;
-use futures::stream::{self, Stream, StreamExt as _};
+use dunlin::stream::{self, Stream, StreamExt as _};
 use std::time::Duration;
 
 #[get("/export")]
@@ -48,7 +48,7 @@ async fn count(mut body: Body) -> Result<String, Error> {
     while let Some(piece) = body.chunk().await? {
         lines += piece.iter().filter(|byte| **byte == b'\n').count();
     }
-    Ok(format!("{lines} lines"))
+    Ok(format!("lines: {lines}"))
 }
 
 dunlin::app![export, price_lines, ticker, count];

@@ -8,8 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dunlin::App;
+use dunlin::http::Method;
 use dunlin::testing::{TestClient, TestRequest, TestResponse};
-use http::Method;
 use serde_json::Value;
 
 /// Where the function answers in all chapters.
