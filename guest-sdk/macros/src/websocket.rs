@@ -24,7 +24,7 @@ pub(crate) fn check(arguments: &mut Arguments, function: &ItemFn, inputs: &Input
         let message = "a WebSocket's handler waits for messages: make it an `async fn`";
         return Err(Error::new_spanned(function.sig.fn_token, message));
     }
-    if !types.last().is_some_and(|last| is_socket(last)) {
+    if !types.last().is_some_and(is_socket) {
         let message = "the last argument is the WebSocket: add `mut socket: WebSocket`";
         let place = match types.last() {
             Some(last) => last.span(),
