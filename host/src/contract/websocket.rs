@@ -103,7 +103,7 @@ impl WebSocketFrames {
     /// # Errors
     ///
     /// When it is none.
-    pub fn next(&mut self) -> Result<Option<WebSocketFrame>, InvalidFrame> {
+    pub fn take_frame(&mut self) -> Result<Option<WebSocketFrame>, InvalidFrame> {
         let Some((head, rest)) = self.buffer.split_first_chunk::<HEAD>() else {
             return Ok(None);
         };
@@ -177,7 +177,7 @@ mod tests {
             let mut found = Vec::new();
             for piece in stream.chunks(size) {
                 read.push(&Bytes::copy_from_slice(piece));
-                while let Some(frame) = read.next().unwrap() {
+                while let Some(frame) = read.take_frame().unwrap() {
                     found.push(frame);
                 }
             }
@@ -191,7 +191,7 @@ mod tests {
         let error = |bytes: &'static [u8]| {
             let mut read = WebSocketFrames::new(5);
             read.push(&Bytes::from_static(bytes));
-            match read.next() {
+            match read.take_frame() {
                 Ok(_) => read.end().unwrap_err(),
                 Err(error) => error,
             }

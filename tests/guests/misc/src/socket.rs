@@ -8,7 +8,7 @@ pub(crate) async fn socket_echo(mut socket: WebSocket) -> Result<(), Error> {
     while let Some(message) = socket.recv().await? {
         socket.send(message).await?;
     }
-    println!("ended: {:?}", socket.closed());
+    eprintln!("ended: {:?}", socket.closed());
     Ok(())
 }
 
@@ -41,7 +41,7 @@ pub(crate) async fn socket_ends(mut socket: WebSocket) -> Result<(), Error> {
         Some((code, reason)) => {
             socket.close(code.parse()?, reason);
             while socket.recv().await?.is_some() {}
-            println!("ended: {:?}", socket.closed());
+            eprintln!("ended: {:?}", socket.closed());
             Ok(())
         }
         None if told.as_text() == Some("panic") => panic!("as told"),

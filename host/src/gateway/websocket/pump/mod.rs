@@ -337,7 +337,7 @@ where
             }
         }
         loop {
-            match self.frames.next() {
+            match self.frames.take_frame() {
                 Ok(Some(frame)) => return Poll::Ready(Event::FromGuest(frame)),
                 Ok(None) => {}
                 Err(error) => return Poll::Ready(Event::GuestInvalid(error)),
