@@ -99,7 +99,7 @@ struct Watched;
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        println!("the producer was dropped");
+        eprintln!("the producer was dropped");
     }
 }
 
