@@ -34,6 +34,9 @@ async fn buy() -> &'static str {
 }
 
 dunlin::app! {
+    title: "Shop",
+    version: "1.0",
+    description: "Sells tea.",
     routes: [hello, buy],
     middleware: [timing, CORS, Compress::new()],
 }
