@@ -20,3 +20,4 @@ pub mod streaming;
 pub mod testing;
 pub mod validation;
 pub mod waiting_and_calling;
+pub mod websockets;
