@@ -135,11 +135,12 @@ async fn outgoing_requests_that_are_nobodys_are_counted_too() {
     let path = format!("/wasi-http-03/fetch/{}/hang", upstream.address);
     let hanging = tokio::spawn(host.request(Method::GET, &path).send());
     upstream.hanging(1).await;
-    // On a busy machine one of them may have been promoted: then it has its
-    // instance for itself.
-    let together = answered().await;
-    assert!(["2", "4"].contains(&&*together), "{together}");
-    assert_eq!(answered().await, "2");
+    // The host may give them instances of their own, while one computes: then
+    // each has its own limit. Together they have both, and never more.
+    for _ in 0..2 {
+        let together = answered().await;
+        assert!(["2", "4"].contains(&&*together), "{together}");
+    }
     upstream.let_go();
     let answer = hanging.await.expect("no panic").expect("an answer");
     assert_eq!(answer.status(), 200);
