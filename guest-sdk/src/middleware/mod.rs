@@ -42,6 +42,7 @@
 mod around;
 mod compress;
 mod cors;
+mod problem_details;
 mod request_id;
 mod require;
 
@@ -52,6 +53,7 @@ use futures::future::LocalBoxFuture;
 pub use around::Around;
 pub use compress::Compress;
 pub use cors::Cors;
+pub use problem_details::ProblemDetails;
 pub use request_id::{RequestId, request_id};
 pub use require::{Require, require};
 

@@ -16,6 +16,9 @@ pub struct Operation {
     answers: Vec<Answer>,
     security: Vec<(String, String)>,
     schemas: Schemas,
+    /// What changes the answers when all are told. A pointer: who has none
+    /// contains none.
+    finish: Option<fn(&mut Operation)>,
 }
 
 /// Where a parameter stands in a request.
@@ -48,6 +51,9 @@ const DETAIL: &str =
 const INVALID: &str = r##"{"type":"object","title":"HTTPValidationError","properties":{"detail":{"type":"array","title":"Detail","items":{"$ref":"#/components/schemas/ValidationError"}}}}"##;
 const PROBLEM: &str = r#"{"type":"object","title":"ValidationError","required":["loc","msg","type"],"properties":{"loc":{"type":"array","title":"Location","items":{"anyOf":[{"type":"string"},{"type":"integer"}]}},"msg":{"type":"string","title":"Message"},"type":{"type":"string","title":"Error Type"},"input":{"title":"Input"},"ctx":{"type":"object","title":"Context"}}}"#;
 
+/// RFC 9457, and the list of a 422's problems.
+const PROBLEM_DETAILS: &str = r##"{"type":"object","title":"ProblemDetails","required":["type","title","status"],"properties":{"type":{"type":"string","format":"uri-reference"},"title":{"type":"string"},"status":{"type":"integer"},"detail":{"type":"string"},"errors":{"type":"array","items":{"$ref":"#/components/schemas/ValidationError"}}}}"##;
+
 impl Operation {
     pub(super) fn new(route: &'static Route, schemas: Schemas) -> Self {
         Operation {
@@ -58,6 +64,7 @@ impl Operation {
             answers: Vec::new(),
             security: Vec::new(),
             schemas,
+            finish: None,
         }
     }
 
@@ -192,6 +199,24 @@ impl Operation {
         }
     }
 
+    /// Errors of the SDK's own form are written as problem details instead.
+    pub(crate) fn tell_problem_details(&mut self) {
+        self.finish = Some(|operation| {
+            operation.schemas.fixed("ValidationError", PROBLEM);
+            let schema = operation.schemas.fixed("ProblemDetails", PROBLEM_DETAILS);
+            let own = ["HTTPError\"", "HTTPValidationError\""];
+            for answer in &mut operation.answers {
+                for (media, known) in &mut answer.content {
+                    let text = known.as_ref().map_or("", Schema::as_str);
+                    if own.iter().any(|own| text.contains(own)) {
+                        *media = "application/problem+json".to_owned();
+                        *known = Some(schema.clone());
+                    }
+                }
+            }
+        });
+    }
+
     fn add_answer(
         &mut self,
         status: Option<u16>,
@@ -263,6 +288,9 @@ impl Operation {
         if self.answers.is_empty() {
             let status = self.success();
             self.answer(status, "Successful Response", None);
+        }
+        if let Some(finish) = self.finish {
+            finish(&mut self);
         }
         push(out, ",\"responses\":{");
         separated(out, &self.answers, push_answer);
