@@ -262,26 +262,17 @@ async fn report() -> File {
 
 // Dependencies
 
-#[model]
-struct Common {
-    q: Option<String>,
-    #[field(default)]
-    skip: u32,
-    #[field(default = 100)]
-    limit: u32,
-}
-
 struct Paging {
     skip: u32,
     limit: u32,
 }
 
 #[dependency]
-async fn paging(Query(common): Query<Common>) -> Paging {
-    Paging {
-        skip: common.skip,
-        limit: common.limit,
-    }
+async fn paging(
+    #[query(default)] skip: u32,
+    #[query(default = 100, le = 100)] limit: u32,
+) -> Paging {
+    Paging { skip, limit }
 }
 
 #[get("/paged")]
@@ -533,6 +524,7 @@ fn it_answers_what_fastapi_answers() {
         Some("There goes my error")
     );
     assert_eq!(get("/paged?skip=2"), "2+100");
+    assert_eq!(client.get("/paged?limit=101").send().status(), 422);
     assert_eq!(client.get("/verified").send().status(), 400);
     assert_eq!(
         client

@@ -1,50 +1,54 @@
 //! `#[dependency]`.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
-use syn::{Error, FnArg, Ident, ItemFn, Path, Result, ReturnType, Token, Type, parse2};
+use syn::{Error, Ident, ItemFn, Path, Result, ReturnType, Token, Type, parse2};
 
+use crate::inputs::{Inputs, value_name};
 use crate::route::{last_name, type_arguments};
 
-/// The function, unchanged, and beside it `Dependency` for what it answers.
+/// The function, without its arguments' attributes, and beside it `Dependency` for what it answers.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let original = item.clone();
-    let dependency = parse2::<ItemFn>(item)
-        .map_err(|error| Error::new(error.span(), "#[dependency] stands above a function"))
-        .and_then(|function| expand_dependency(arguments, &function));
-    match dependency {
-        Ok(dependency) => quote!(#original #dependency),
+    let mut function = match parse2::<ItemFn>(item) {
+        Ok(function) => function,
         Err(error) => {
-            // The function stays, so that the rest of the file still compiles.
+            let error = Error::new(error.span(), "#[dependency] stands above a function");
             let error = error.into_compile_error();
-            quote!(#original #error)
+            return quote!(#original #error);
         }
-    }
+    };
+    let dependency = expand_dependency(arguments, &mut function)
+        // The function stays, so that the rest of the file still compiles.
+        .unwrap_or_else(Error::into_compile_error);
+    quote!(#function #dependency)
 }
 
-fn expand_dependency(arguments: TokenStream, function: &ItemFn) -> Result<TokenStream> {
-    let Settings { teardown } = parse2(arguments)?;
+fn expand_dependency(arguments: TokenStream, function: &mut ItemFn) -> Result<TokenStream> {
     if let Some(parameter) = function.sig.generics.params.first() {
         return Err(Error::new_spanned(
             parameter,
             "a provider cannot be generic: write one function for each type",
         ));
     }
-    let types = function
-        .sig
-        .inputs
-        .iter()
-        .map(argument)
-        .collect::<Result<Vec<&Type>>>()?;
+    // Whatever is wrong besides: the arguments' attributes must come off. The
+    // path is that of each route which asks; so nothing is taken of it by name.
+    let inputs = Inputs::take(function, &[]);
+    let Settings { teardown } = parse2(arguments)?;
+    let inputs = inputs?;
+    inputs
+        .extractors()
+        .into_iter()
+        .try_for_each(check_argument)?;
+    let (types, models) = (&inputs.extracted, &inputs.models);
     let Answer { value, error } = answer(function)?;
 
     let name = &function.sig.ident;
     let wait = function.sig.asyncness.map(|_| quote!(.await));
-    let values: Vec<_> = (0..types.len())
-        .map(|index| format_ident!("argument_{index}"))
-        .collect();
+    let arguments = inputs.values();
+    let values: Vec<_> = (0..types.len()).map(value_name).collect();
     let taken = types.iter().zip(&values).map(|(ty, value)| {
         quote_spanned! {ty.span()=>
             let #value: ::core::option::Option<#ty> = extraction.head(parts).await;
@@ -61,9 +65,9 @@ fn expand_dependency(arguments: TokenStream, function: &ItemFn) -> Result<TokenS
     });
     let provided = match error {
         Some(error) => quote_spanned! {error.span()=>
-            #name(#(#values),*)#wait.map_err(::dunlin::__private::rejection)
+            #name(#(#arguments),*)#wait.map_err(::dunlin::__private::rejection)
         },
-        None => quote!(::core::result::Result::Ok(#name(#(#values),*)#wait)),
+        None => quote!(::core::result::Result::Ok(#name(#(#arguments),*)#wait)),
     };
     let describe_arguments = types.iter().map(|ty| {
         quote_spanned! {ty.span()=>
@@ -84,6 +88,9 @@ fn expand_dependency(arguments: TokenStream, function: &ItemFn) -> Result<TokenS
     });
 
     Ok(quote! {
+        const _: () = {
+        #models
+
         impl ::dunlin::Dependency for #value {
             type Rejection = ::dunlin::extract::Rejection;
 
@@ -103,20 +110,12 @@ fn expand_dependency(arguments: TokenStream, function: &ItemFn) -> Result<TokenS
                 #describe_error
             }
         }
+        };
     })
 }
 
-/// An argument's type.
-fn argument(argument: &FnArg) -> Result<&Type> {
-    let argument = match argument {
-        FnArg::Typed(argument) => argument,
-        FnArg::Receiver(receiver) => {
-            return Err(Error::new_spanned(
-                receiver,
-                "a provider is a free function: move it out of the `impl` block",
-            ));
-        }
-    };
+/// Refuses what takes the body.
+fn check_argument(ty: &Type) -> Result<()> {
     let takes_the_body = [
         "Json",
         "Form",
@@ -126,15 +125,15 @@ fn argument(argument: &FnArg) -> Result<&Type> {
         "Vec",
         "Request",
     ];
-    match last_name(&argument.ty) {
+    match last_name(ty) {
         Some(name) if takes_the_body.contains(&name.as_str()) => Err(Error::new_spanned(
-            &argument.ty,
+            ty,
             format!(
                 "a dependency sees the request's head only: take `{name}` in the handler, and \
                  hand it on"
             ),
         )),
-        _ => Ok(&argument.ty),
+        _ => Ok(()),
     }
 }
 
