@@ -10,7 +10,7 @@ async fn hello() -> &'static str {
 
 /// Greets someone by name.
 #[get("/{name}")]
-async fn hello_name(Path(name): Path<String>) -> String {
+async fn hello_name(name: String) -> String {
     format!("Hello, {name}!")
 }
 
@@ -23,7 +23,7 @@ mod tests {
 
     #[test]
     fn greets_by_name() {
-        assert_eq!(block_on(hello_name(Path("Ada".into()))), "Hello, Ada!");
+        assert_eq!(block_on(hello_name("Ada".into())), "Hello, Ada!");
     }
 
     #[test]

@@ -72,11 +72,11 @@ impl Inputs {
         }
         match error {
             Some(error) => Err(error),
-            None => Self::of(arguments),
+            None => Self::of(arguments, params),
         }
     }
 
-    fn of(arguments: Vec<Argument>) -> Result<Self> {
+    fn of(arguments: Vec<Argument>, params: &[String]) -> Result<Self> {
         let named = |source| {
             let of = move |argument: &&Argument| argument.source == Some(source);
             arguments.iter().filter(of)
@@ -96,7 +96,19 @@ impl Inputs {
             .collect();
         let mut models = TokenStream::new();
         let mut extracted: Vec<Type> = Vec::new();
+        let plain = plain_path(&arguments, params);
         for source in &groups {
+            if let (Source::Path, Some(members)) = (source, &plain) {
+                let types = members.iter().map(|member| &member.ty);
+                extracted.push(match members.as_slice() {
+                    [one] => {
+                        let ty = &one.ty;
+                        parse_quote!(::dunlin::extract::Path<#ty>)
+                    }
+                    _ => parse_quote!(::dunlin::extract::Path<(#(#types),*)>),
+                });
+                continue;
+            }
             let (_, extractor) = source.names();
             let model = format_ident!("{extractor}Values");
             let extractor = format_ident!("{extractor}");
@@ -116,8 +128,19 @@ impl Inputs {
                 Some(source) => {
                     let group = groups.iter().position(|group| *group == source);
                     let value = value_name(group.unwrap_or_default());
-                    let name = &argument.name;
-                    quote!(#value.0.#name)
+                    match (source, &plain) {
+                        (Source::Path, Some(members)) if members.len() == 1 => quote!(#value.0),
+                        (Source::Path, Some(members)) => {
+                            let same = |member: &&Argument| member.name == argument.name;
+                            let place = members.iter().position(same).unwrap_or_default();
+                            let place = syn::Index::from(place);
+                            quote!(#value.0.#place)
+                        }
+                        _ => {
+                            let name = &argument.name;
+                            quote!(#value.0.#name)
+                        }
+                    }
                 }
                 None => {
                     extracted.push(argument.ty.clone());
@@ -148,6 +171,20 @@ impl Inputs {
     }
 }
 
+/// The path's values in its own order, if all of them are taken and none has
+/// rules: then no model is needed, which would be most of a small component.
+fn plain_path<'a>(arguments: &'a [Argument], params: &[String]) -> Option<Vec<&'a Argument>> {
+    let of_path = |argument: &&Argument| argument.source == Some(Source::Path);
+    if arguments.iter().filter(of_path).any(|one| one.has_rules) {
+        return None;
+    }
+    let named = |param: &String| {
+        let mut of_path = arguments.iter().filter(of_path);
+        of_path.find(|one| one.name.as_ref().is_some_and(|name| name == param))
+    };
+    params.iter().map(named).collect()
+}
+
 /// The variable that holds what was extracted.
 pub(crate) fn value_name(index: usize) -> Ident {
     format_ident!("argument_{index}")
@@ -162,6 +199,8 @@ struct Argument {
     ty: Type,
     /// The field that a single value becomes.
     field: TokenStream,
+    /// Whether more is said of it than its type.
+    has_rules: bool,
 }
 
 impl Argument {
@@ -216,6 +255,7 @@ impl Argument {
                 name,
                 ty,
                 field: TokenStream::new(),
+                has_rules: false,
             });
         };
         let Some(name) = name else {
@@ -229,12 +269,14 @@ impl Argument {
             return Err(Error::new_spanned(name, message));
         }
         let rules = sources.first().map(rules_of).transpose()?;
+        let has_rules = !docs.is_empty() || rules.as_ref().is_some_and(|rules| !rules.is_empty());
         let field = quote_spanned!(name.span()=> #(#docs)* #rules #name: #ty);
         Ok(Argument {
             source,
             name: Some(name),
             ty,
             field,
+            has_rules,
         })
     }
 }

@@ -12,7 +12,7 @@ async fn index() -> &'static str {
 
 /// The prime factors of `n`, by trial division.
 #[get("/factors/{n}")]
-fn factors(Path(n): Path<u64>) -> Json<Factors> {
+fn factors(n: u64) -> Json<Factors> {
     let factors = factorize(n);
     Json(Factors { n, factors })
 }

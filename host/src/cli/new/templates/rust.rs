@@ -10,36 +10,27 @@ async fn index() -> &'static str {
     "Hello from {{name}}!"
 }
 
-/// Greets someone: `/hello/Ada?times=2`.
+/// Greets someone: `/hello/Ada?times=2`. What does not fit is answered with 422.
 #[get("/hello/{who}")]
-async fn hello(Path(who): Path<String>, Query(options): Query<Options>) -> String {
-    format!("Hello, {who}! ").repeat(options.times.into())
-}
-
-/// What may stand behind the `?`. What does not fit is answered with 422.
-#[model]
-struct Options {
-    #[serde(default = "once")]
-    times: u8,
-}
-
-fn once() -> u8 {
-    1
+async fn hello(who: String, #[query(default = 1, le = 10)] times: u8) -> String {
+    format!("Hello, {who}! ").repeat(times.into())
 }
 
 /// Adds up an order: `curl -d '{"item":"tea","price":3,"count":2}'`, with
 /// `-H 'content-type: application/json'`.
-#[post("/orders")]
-async fn order(Json(order): Json<Order>) -> (StatusCode, Json<Receipt>) {
-    let total = order.price * u64::from(order.count);
+#[post("/orders", status = 201)]
+async fn order(Json(order): Json<Order>) -> Json<Receipt> {
+    let total = u64::from(order.price) * u64::from(order.count);
     let item = order.item;
-    (StatusCode::CREATED, Json(Receipt { item, total }))
+    Json(Receipt { item, total })
 }
 
 #[model]
 struct Order {
+    #[field(min_length = 1)]
     item: String,
-    price: u64,
+    price: u32,
+    #[field(ge = 1)]
     count: u32,
 }
 
@@ -54,12 +45,13 @@ dunlin::app![index, hello, order];
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dunlin::testing::block_on;
+    use dunlin::testing::TestClient;
 
     #[test]
     fn greets() {
-        let answer = block_on(app().call(Request::get("/hello/Ada?times=2")));
-        let text = block_on(answer.text()).expect("a text");
-        assert_eq!(text, "Hello, Ada! Hello, Ada! ");
+        let client = TestClient::new(app());
+        let answer = client.get("/hello/Ada?times=2").send();
+        assert_eq!(answer.text(), "Hello, Ada! Hello, Ada! ");
+        assert_eq!(client.get("/hello/Ada?times=11").send().status(), 422);
     }
 }
