@@ -3,7 +3,7 @@
 
 use http::{Method, StatusCode};
 
-use crate::harness::{Answer, Host};
+use crate::harness::{Answer, Host, component};
 
 #[tokio::test]
 async fn each_method_has_its_route() {
@@ -170,4 +170,10 @@ async fn a_request_of_the_wrong_shape_is_a_422_that_lists_every_mistake() {
         path.json()["detail"][0]["loc"],
         serde_json::json!(["path", "n"])
     );
+}
+
+#[tokio::test]
+async fn a_hello_is_a_small_component() {
+    let bytes = component("hello").await.len();
+    assert!(bytes < 150 * 1024, "{bytes} bytes");
 }
