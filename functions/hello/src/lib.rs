@@ -19,16 +19,12 @@ dunlin::app![hello, hello_name];
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dunlin::testing::block_on;
+    use dunlin::testing::TestClient;
 
     #[test]
     fn greets_by_name() {
-        assert_eq!(block_on(hello_name("Ada".into())), "Hello, Ada!");
-    }
-
-    #[test]
-    fn the_app_decodes_the_path() {
-        let answer = block_on(app().call(Request::get("/Ada%20Lovelace")));
-        assert_eq!(block_on(answer.text()).unwrap(), "Hello, Ada Lovelace!");
+        let client = TestClient::new(app());
+        let answer = client.get("/Ada%20Lovelace").send();
+        assert_eq!(answer.text(), "Hello, Ada Lovelace!");
     }
 }
