@@ -146,11 +146,28 @@ fn tell_number(value: Number, rule: NumberRule, bound: Number, check: &Check<'_>
 
 /// How long something is, and in what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Length {
-    /// Characters of a text.
-    Characters(usize),
+pub enum Length<'a> {
+    /// The characters of a text.
+    Characters(&'a str),
     /// Items of a list, a map or a set, with pydantic's name for it.
     Items(usize, &'static str),
+}
+
+impl Length<'_> {
+    /// A character has one to four bytes, so that most texts need no counting.
+    fn is_below(self, min: usize) -> bool {
+        match self {
+            Length::Characters(text) => text.len().div_ceil(4) < min && text.chars().count() < min,
+            Length::Items(count, _) => count < min,
+        }
+    }
+
+    fn is_above(self, max: usize) -> bool {
+        match self {
+            Length::Characters(text) => text.len() > max && text.chars().count() > max,
+            Length::Items(count, _) => count > max,
+        }
+    }
 }
 
 /// What `min_length` and `max_length` apply to.
@@ -161,13 +178,13 @@ pub enum Length {
 )]
 pub trait Measured {
     /// Its length; none where an optional value is missing.
-    fn length(&self) -> Option<Length>;
+    fn length(&self) -> Option<Length<'_>>;
 }
 
 macro_rules! measured {
     ($([$($generics:tt)*] $ty:ty: |$value:ident| $length:expr;)*) => {$(
         impl<$($generics)*> Measured for $ty {
-            fn length(&self) -> Option<Length> {
+            fn length(&self) -> Option<Length<'_>> {
                 let $value = self;
                 $length
             }
@@ -176,9 +193,9 @@ macro_rules! measured {
 }
 
 measured! {
-    [] String: |text| Some(Length::Characters(text.chars().count()));
-    [] &str: |text| Some(Length::Characters(text.chars().count()));
-    [] Cow<'_, str>: |text| Some(Length::Characters(text.chars().count()));
+    [] String: |text| Some(Length::Characters(text));
+    [] &str: |text| Some(Length::Characters(text));
+    [] Cow<'_, str>: |text| Some(Length::Characters(text));
     [T] Vec<T>: |list| Some(Length::Items(list.len(), "List"));
     [T, const COUNT: usize] [T; COUNT]: |list| Some(Length::Items(list.len(), "Tuple"));
     [T, S] HashSet<T, S>: |set| Some(Length::Items(set.len(), "Set"));
@@ -192,48 +209,50 @@ measured! {
 /// Checks that a length is at least `min`.
 #[inline]
 pub fn min_length<T: Measured>(value: &T, min: usize, check: &Check<'_>) {
-    match value.length() {
-        Some(Length::Characters(length)) if length < min => {
-            let msg = format!("String should have at least {}", plural(min, "character"));
-            check.problem("string_too_short", msg, &[("min_length", min.to_string())]);
-        }
-        Some(Length::Items(length, kind)) if length < min => {
-            let msg = format!(
-                "{kind} should have at least {} after validation, not {length}",
-                plural(min, "item")
-            );
-            let context = [
-                ("field_type", format!("\"{kind}\"")),
-                ("min_length", min.to_string()),
-                ("actual_length", length.to_string()),
-            ];
-            check.problem("too_short", msg, &context);
-        }
-        _ => {}
+    if let Some(length) = value.length().filter(|length| length.is_below(min)) {
+        tell_length(length, Bound::Min(min), check);
     }
 }
 
 /// Checks that a length is at most `max`.
 #[inline]
 pub fn max_length<T: Measured>(value: &T, max: usize, check: &Check<'_>) {
-    match value.length() {
-        Some(Length::Characters(length)) if length > max => {
-            let msg = format!("String should have at most {}", plural(max, "character"));
-            check.problem("string_too_long", msg, &[("max_length", max.to_string())]);
+    if let Some(length) = value.length().filter(|length| length.is_above(max)) {
+        tell_length(length, Bound::Max(max), check);
+    }
+}
+
+enum Bound {
+    Min(usize),
+    Max(usize),
+}
+
+#[cold]
+fn tell_length(length: Length<'_>, bound: Bound, check: &Check<'_>) {
+    let (bound, word, name, [of_text, of_items]) = match bound {
+        Bound::Min(min) => (
+            min,
+            "least",
+            "min_length",
+            ["string_too_short", "too_short"],
+        ),
+        Bound::Max(max) => (max, "most", "max_length", ["string_too_long", "too_long"]),
+    };
+    let should = |what, word_of| format!("{what} should have at {word} {}", plural(bound, word_of));
+    match length {
+        Length::Characters(_) => {
+            let context = [(name, bound.to_string())];
+            check.problem(of_text, should("String", "character"), &context);
         }
-        Some(Length::Items(length, kind)) if length > max => {
-            let msg = format!(
-                "{kind} should have at most {} after validation, not {length}",
-                plural(max, "item")
-            );
+        Length::Items(count, what) => {
+            let msg = format!("{} after validation, not {count}", should(what, "item"));
             let context = [
-                ("field_type", format!("\"{kind}\"")),
-                ("max_length", max.to_string()),
-                ("actual_length", length.to_string()),
+                ("field_type", format!("\"{what}\"")),
+                (name, bound.to_string()),
+                ("actual_length", count.to_string()),
             ];
-            check.problem("too_long", msg, &context);
+            check.problem(of_items, msg, &context);
         }
-        _ => {}
     }
 }
 
@@ -297,5 +316,22 @@ pub fn format<T: Text>(value: &T, name: &str, valid: fn(&str) -> bool, check: &C
         push_string(&mut json, name);
         let msg = format!("String should be a valid {name}");
         check.problem("string_format", msg, &[("format", json)]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_measured_in_characters() {
+        for text in ["", "abc", "äöü", "€", "🐦🐦🐦🐦🐦", "a€🐦ä"] {
+            let count = text.chars().count();
+            for bound in 0..25 {
+                let length = Length::Characters(text);
+                assert_eq!(length.is_below(bound), count < bound, "{text} {bound}");
+                assert_eq!(length.is_above(bound), count > bound, "{text} {bound}");
+            }
+        }
     }
 }

@@ -25,19 +25,18 @@ pub(crate) fn document(
     push(&mut out, "},\"paths\":{");
     let mut schemas = Schemas::default();
     let mut security: Vec<(String, String)> = Vec::new();
-    let paths = paths(routes);
-    separated(&mut out, &paths, |out, (path, routes)| {
+    separated(&mut out, &paths(routes), |out, (path, here)| {
         push_string(out, path);
         push(out, ":{");
-        separated(out, routes, |out, route| {
+        separated(out, here, |out, route| {
             push_string(out, &route.method.to_ascii_lowercase());
-            out.push(':');
+            push(out, ":");
             let mut operation = Operation::new(route, std::mem::take(&mut schemas));
             (route.operation)(&mut operation);
             if let Some(around) = around {
                 around.describe(route, &mut operation);
             }
-            let (used, schemes) = operation.write(&id(route, &paths), out);
+            let (used, schemes) = operation.write(&id(route, routes), out);
             schemas = used;
             for scheme in schemes {
                 if !security.contains(&scheme) {
@@ -45,15 +44,15 @@ pub(crate) fn document(
                 }
             }
         });
-        out.push('}');
+        push(out, "}");
     });
     push(&mut out, "},\"components\":{\"schemas\":{");
     push_named(&mut out, &schemas.definitions());
-    out.push('}');
+    push(&mut out, "}");
     if !security.is_empty() {
         push(&mut out, ",\"securitySchemes\":{");
         push_named(&mut out, &security);
-        out.push('}');
+        push(&mut out, "}");
     }
     push(&mut out, "}}");
     out
@@ -76,13 +75,13 @@ fn paths(routes: &'static [Route]) -> Vec<(String, Vec<&'static Route>)> {
 fn path(segments: &[Segment]) -> String {
     let mut path = String::new();
     for segment in segments {
-        path.push('/');
+        push(&mut path, "/");
         match segment {
             Segment::Literal(text) => push(&mut path, text),
             Segment::Param(name) | Segment::Rest(name) => {
-                path.push('{');
+                push(&mut path, "{");
                 push(&mut path, name);
-                path.push('}');
+                push(&mut path, "}");
             }
         }
     }
@@ -91,21 +90,27 @@ fn path(segments: &[Segment]) -> String {
 
 /// The handler's name; where two modules have a handler of that name, its path
 /// and method too.
-fn id(route: &Route, paths: &[(String, Vec<&'static Route>)]) -> String {
-    let all = paths.iter().flat_map(|(_, routes)| routes);
-    if all.filter(|other| other.name == route.name).count() == 1 {
+fn id(route: &Route, routes: &[Route]) -> String {
+    let is_same = |other: &&Route| !other.hidden && other.name == route.name;
+    if routes.iter().filter(is_same).count() == 1 {
         return route.name.to_owned();
     }
-    let path = route.path.split(|c: char| !c.is_ascii_alphanumeric());
-    let words = std::iter::once(route.name).chain(path.filter(|word| !word.is_empty()));
-    let words: Vec<&str> = words.collect();
-    format!("{}_{}", words.join("_"), route.method.to_ascii_lowercase())
+    let mut id = route.name.to_owned();
+    for word in route.path.split(|c: char| !c.is_ascii_alphanumeric()) {
+        if !word.is_empty() {
+            push(&mut id, "_");
+            push(&mut id, word);
+        }
+    }
+    push(&mut id, "_");
+    push(&mut id, &route.method.to_ascii_lowercase());
+    id
 }
 
 fn push_named(out: &mut String, named: &[(String, String)]) {
     separated(out, named, |out, (name, json)| {
         push_string(out, name);
-        out.push(':');
+        push(out, ":");
         push(out, json);
     });
 }

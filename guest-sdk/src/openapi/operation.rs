@@ -251,7 +251,7 @@ impl Operation {
     /// schemes that it names.
     pub(super) fn write(mut self, id: &str, out: &mut String) -> (Schemas, Vec<(String, String)>) {
         let route = self.route;
-        out.push('{');
+        push(out, "{");
         if !route.tags.is_empty() {
             push(out, "\"tags\":[");
             separated(out, route.tags, |out, tag| push_string(out, tag));
@@ -270,7 +270,7 @@ impl Operation {
             separated(out, &self.parameters, |out, (place, parameter)| {
                 push_parameter(out, *place, parameter);
             });
-            out.push(']');
+            push(out, "]");
         }
         if !self.body.is_empty() {
             push(out, ",\"requestBody\":{\"required\":");
@@ -283,7 +283,7 @@ impl Operation {
                 },
             );
             push_content(out, &self.body);
-            out.push('}');
+            push(out, "}");
         }
         if self.answers.is_empty() {
             let status = self.success();
@@ -294,7 +294,7 @@ impl Operation {
         }
         push(out, ",\"responses\":{");
         separated(out, &self.answers, push_answer);
-        out.push('}');
+        push(out, "}");
         if !self.security.is_empty() {
             // All of them: one requirement with every name.
             push(out, ",\"security\":[{");
@@ -307,7 +307,7 @@ impl Operation {
         if route.deprecated {
             push(out, ",\"deprecated\":true");
         }
-        out.push('}');
+        push(out, "}");
         (self.schemas, self.security)
     }
 }
@@ -332,7 +332,7 @@ fn push_parameter(out: &mut String, place: Place, parameter: &Property) {
     }
     push(out, ",\"schema\":");
     push(out, parameter.schema.as_str());
-    out.push('}');
+    push(out, "}");
 }
 
 fn push_answer(out: &mut String, answer: &Answer) {
@@ -343,10 +343,10 @@ fn push_answer(out: &mut String, answer: &Answer) {
     push(out, ":{\"description\":");
     push_string(out, &answer.description);
     if !answer.content.is_empty() {
-        out.push(',');
+        push(out, ",");
         push_content(out, &answer.content);
     }
-    out.push('}');
+    push(out, "}");
 }
 
 /// `"content": {…}`: for each media type its schemas, as alternatives if they
@@ -373,16 +373,16 @@ fn push_content(out: &mut String, content: &[(String, Option<Schema>)]) {
                 push(out, "]}");
             }
         }
-        out.push('}');
+        push(out, "}");
     });
-    out.push('}');
+    push(out, "}");
 }
 
 /// Writes all of them, with commas between.
 pub(super) fn separated<T>(out: &mut String, all: &[T], mut one: impl FnMut(&mut String, &T)) {
     for (index, item) in all.iter().enumerate() {
         if index > 0 {
-            out.push(',');
+            push(out, ",");
         }
         one(out, item);
     }

@@ -17,7 +17,7 @@ impl<T: Serialize + Model> IntoResponse for Json<T> {
             return Error::msg(breach).into_response();
         }
         // Most answers fit without growing, which copies.
-        let mut body = Vec::with_capacity(1024);
+        let mut body = Vec::with_capacity(2048);
         match serde_json::to_writer(&mut body, &self.0) {
             Ok(()) => Response::typed("application/json", body),
             Err(error) => Error::from(error).into_response(),

@@ -7,6 +7,7 @@ use super::Route;
 use super::template::{matches, precedence, same, same_text};
 use crate::body::Body;
 use crate::error::HttpError;
+use crate::json::push;
 use crate::middleware::Around;
 use crate::openapi::{self, Info};
 use crate::platform;
@@ -169,6 +170,7 @@ impl App {
 
     fn allowed(&self, path: &str) -> String {
         let mut methods: Vec<&str> = Vec::new();
+        let mut list = String::new();
         for route in self
             .routes
             .iter()
@@ -177,11 +179,15 @@ impl App {
             let head = (route.method == "GET").then_some("HEAD");
             for method in std::iter::once(route.method).chain(head) {
                 if !methods.contains(&method) {
+                    if !methods.is_empty() {
+                        push(&mut list, ", ");
+                    }
+                    push(&mut list, method);
                     methods.push(method);
                 }
             }
         }
-        methods.join(", ")
+        list
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) fn describe(
     push(&mut out, ",\"routes\":[");
     for (index, route) in routes.iter().enumerate() {
         if index > 0 {
-            out.push(',');
+            push(&mut out, ",");
         }
         let lane = match route.lane {
             Lane::Async => "async",
@@ -35,13 +35,13 @@ pub(super) fn describe(
         if route.kind == Kind::WebSocket {
             push(&mut out, ",\"kind\":\"websocket\"");
         }
-        out.push('}');
+        push(&mut out, "}");
     }
     if let Some(around) = around {
         around.list(routes, &mut out);
     }
     push(&mut out, "],\"openapi\":");
     push(&mut out, &openapi::document(info, routes, around));
-    out.push('}');
+    push(&mut out, "}");
     out
 }

@@ -59,8 +59,8 @@ pub(crate) fn each_param<'p>(
 /// Which of two templates that match the same path goes first: at the first
 /// difference, a literal beats a parameter, which beats the rest.
 pub(crate) fn precedence(a: &[Segment], b: &[Segment]) -> Ordering {
-    let ranks = |segments: &[Segment]| -> Vec<u8> { segments.iter().map(|s| s.rank()).collect() };
-    ranks(a).cmp(&ranks(b))
+    let rank = |segment: &Segment| segment.rank();
+    a.iter().map(rank).cmp(b.iter().map(rank))
 }
 
 /// Whether two templates match exactly the same paths.

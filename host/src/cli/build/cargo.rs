@@ -25,13 +25,15 @@ struct Profile {
     settings: &'static [&'static str],
 }
 
-/// Small rather than fast: what is compiled once by cargo is loaded, checked
-/// and compiled again by every host.
+/// Fast, but small where speed gains nothing: what cargo compiles once is
+/// loaded, checked and compiled again by every host. What a function calls
+/// often is generic, such as serde's code, and so compiled as its own.
 const DEPLOYING: Profile = Profile {
     name: "dunlin",
     settings: &[
         "inherits=\"release\"",
-        "opt-level=\"s\"",
+        "opt-level=2",
+        "package.\"*\".opt-level=\"s\"",
         "lto=true",
         "codegen-units=1",
         "panic=\"abort\"",

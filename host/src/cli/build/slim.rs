@@ -13,7 +13,8 @@ use wasm_encoder::{Component, Module, NameMap, NameSection, RawSection};
 use wasmparser::{BinaryReader, Name, NameSectionReader, Parser, Payload};
 
 /// Whose names go: the first step of a function's path.
-const UNREAD: [&str; 9] = [
+const UNREAD: [&str; 10] = [
+    "__rustc",
     "core",
     "alloc",
     "std",
@@ -24,6 +25,9 @@ const UNREAD: [&str; 9] = [
     "hashbrown",
     "futures_util",
 ];
+
+/// Made by `wit_bindgen` as well, in the SDK's name.
+const BINDINGS: &str = "dunlin::wasm::bindings::";
 
 const MODULE: u8 = 1;
 const CUSTOM: u8 = 0;
@@ -137,8 +141,11 @@ fn kept_name(mangled: &str) -> Option<Cow<'_, str>> {
     };
     let name = format!("{demangled:#}");
     let path = name.trim_start_matches(['<', '&', '(']);
+    // Of `u8 as core::fmt::Display`, the trait's.
     let first = path.split("::").next().unwrap_or_default();
-    (!UNREAD.contains(&first)).then_some(Cow::Owned(name))
+    let first = first.rsplit(' ').next().unwrap_or_default();
+    let is_unread = UNREAD.contains(&first) || path.starts_with(BINDINGS);
+    (!is_unread).then_some(Cow::Owned(name))
 }
 
 #[cfg(test)]
@@ -154,6 +161,13 @@ mod tests {
         );
         assert_eq!(kept("_ZN4core3fmt5write17h9b3ebbef1b60ac24E"), None);
         assert_eq!(kept("_RNvNtCs9pv848UzQwQ_4core3fmt5write"), None);
+        // <u8 as core::fmt::Display>::fmt
+        assert_eq!(
+            kept("_RNvXs5_NtNtNtCs9pv848UzQwQ_4core3fmt3num3imphNtB9_7Display3fmt"),
+            None
+        );
+        let bindings = "_ZN6dunlin4wasm8bindings10wit_future7vtable05lower17h22b8a111fcf22f63E";
+        assert_eq!(kept(bindings), None);
         assert_eq!(kept("memcpy"), None);
     }
 
