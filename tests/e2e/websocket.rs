@@ -210,6 +210,29 @@ async fn who_opens_none_is_told_how() {
     }
 }
 
+/// RFC 6455, section 4.2.2: one of the client's, or none.
+#[tokio::test]
+async fn a_subprotocol_is_agreed_on() {
+    let host = Host::start().await;
+    host.deploy("misc", "").await;
+    for (offered, agreed) in [("coffee, tea.v1, tea.v2", Some("tea.v1")), ("coffee", None)] {
+        let mut wire = Wire::connect(host.listen).await;
+        wire.send(format!(
+            "GET /misc/socket/agree HTTP/1.1\r\nhost: h\r\nconnection: upgrade\r\n\
+             upgrade: websocket\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             sec-websocket-version: 13\r\nsec-websocket-protocol: {offered}\r\n\r\n"
+        ))
+        .await;
+        let head = wire.head().await;
+        assert_eq!(head.status(), 101);
+        assert_eq!(head.header("sec-websocket-protocol"), agreed);
+        let told = agreed.unwrap_or("nothing");
+        let length = told.len() as u8;
+        wire.receives(&[&[0x81, length], told.as_bytes()].concat())
+            .await;
+    }
+}
+
 /// What the peer sends right behind its handshake is not lost.
 #[tokio::test]
 async fn a_message_may_come_with_the_handshake() {

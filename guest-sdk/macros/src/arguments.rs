@@ -17,6 +17,8 @@ pub(crate) struct Arguments {
     pub(crate) deprecated: bool,
     pub(crate) hidden: bool,
     pub(crate) middleware: Vec<Expr>,
+    /// Of a WebSocket: the subprotocols that it speaks.
+    pub(crate) protocols: Vec<LitStr>,
     /// Types that the request must bring, though the handler takes no value.
     pub(crate) dependencies: Vec<Type>,
 }
@@ -44,6 +46,7 @@ pub(crate) fn parse(attribute: &str, arguments: TokenStream) -> Result<Arguments
         deprecated: false,
         hidden: false,
         middleware: Vec::new(),
+        protocols: Vec::new(),
         dependencies: Vec::new(),
     };
     let rest: TokenStream = parts.collect();
@@ -60,7 +63,13 @@ impl Arguments {
             ("status", Some(Value::Status(status))) => {
                 self.status = Some(checked_status(status)?);
             }
-            ("tags", Some(Value::Tags(tags))) => self.tags = tags,
+            ("tags", Some(Value::Texts(tags))) => self.tags = tags,
+            ("protocols", Some(Value::Texts(protocols))) => {
+                for protocol in &protocols {
+                    check_protocol(protocol)?;
+                }
+                self.protocols = protocols;
+            }
             ("middleware", Some(Value::Middleware(list))) => self.middleware = list,
             ("dependencies", Some(Value::Dependencies(list))) => self.dependencies = list,
             ("middleware", _) => {
@@ -71,6 +80,9 @@ impl Arguments {
                     name,
                     "write `dependencies = [Dep<Admin>]`",
                 ));
+            }
+            ("protocols", _) => {
+                return Err(Error::new_spanned(name, "write `protocols = [\"chat\"]`"));
             }
             ("deprecated", None) => self.deprecated = true,
             ("hidden", None) => self.hidden = true,
@@ -115,6 +127,18 @@ pub(crate) fn checked_status(status: LitInt) -> Result<LitInt> {
     }
 }
 
+/// A subprotocol's name is a token (RFC 6455, section 4.1).
+fn check_protocol(protocol: &LitStr) -> Result<()> {
+    let name = protocol.value();
+    let is_token = |c: char| c.is_ascii_graphic() && !"()<>@,;:\\\"/[]?={}".contains(c);
+    if !name.is_empty() && name.chars().all(is_token) {
+        return Ok(());
+    }
+    let message =
+        "a subprotocol's name has no spaces, commas, slashes or the like: write `\"chat.v2\"`";
+    Err(Error::new_spanned(protocol, message))
+}
+
 /// `, option, option`.
 struct Settings(Vec<Setting>);
 
@@ -126,7 +150,7 @@ struct Setting {
 
 enum Value {
     Status(LitInt),
-    Tags(Vec<LitStr>),
+    Texts(Vec<LitStr>),
     Middleware(Vec<Expr>),
     Dependencies(Vec<Type>),
     Other,
@@ -164,7 +188,7 @@ impl Parse for Setting {
             match name.to_string().as_str() {
                 "middleware" => Value::Middleware(list(&content)?),
                 "dependencies" => Value::Dependencies(list(&content)?),
-                _ => Value::Tags(list(&content)?),
+                _ => Value::Texts(list(&content)?),
             }
         } else {
             input.parse::<syn::Expr>()?;

@@ -45,7 +45,9 @@ methods! {
 /// below for as long as it is open.
 ///
 /// The argument is the path, as in `#[get("…")]`. The function is an `async fn`;
-/// its last argument is the `WebSocket`.
+/// its last argument is the `WebSocket`. After the path may stand
+/// `protocols = ["chat.v2", "chat.v1"]`, the subprotocols that it speaks:
+/// `socket.protocol()` tells which of them the client speaks too.
 #[proc_macro_attribute]
 pub fn websocket(arguments: TokenStream, function: TokenStream) -> TokenStream {
     route::expand(Kind::WebSocket, arguments.into(), function.into()).into()

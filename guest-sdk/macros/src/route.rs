@@ -84,7 +84,7 @@ fn expand_route(kind: Kind, arguments: TokenStream, function: &mut ItemFn) -> Re
     check_path_arguments(&arguments.path, &left, &inputs)?;
     let (method, kind_name) = match kind {
         Kind::Http(method) => {
-            websocket::check_absent(&inputs)?;
+            websocket::check_absent(&arguments, &inputs)?;
             (method, quote!(Http))
         }
         Kind::WebSocket => {
@@ -103,7 +103,7 @@ fn expand_route(kind: Kind, arguments: TokenStream, function: &mut ItemFn) -> Re
     };
     let (summary, description) = documentation(function, text);
     let segments = segments.iter().map(Segment::tokens);
-    let call = call(kind, function, &inputs);
+    let call = call(kind, function, &inputs, &arguments.protocols);
     let answer = match &arguments.status {
         Some(status) => quote! {
             let answer: ::dunlin::Response = async move { #call }.await;
@@ -279,7 +279,7 @@ pub(crate) fn is_scalar(ty: &Type) -> bool {
 
 /// Extracts every argument, so that one answer lists all that is wrong, then
 /// calls the function.
-fn call(kind: Kind, function: &ItemFn, inputs: &Inputs) -> TokenStream {
+fn call(kind: Kind, function: &ItemFn, inputs: &Inputs, protocols: &[LitStr]) -> TokenStream {
     // The span is where the compiler reports an answer that is none.
     let mut name = function.sig.ident.clone();
     let answer_span = match &function.sig.output {
@@ -298,7 +298,7 @@ fn call(kind: Kind, function: &ItemFn, inputs: &Inputs) -> TokenStream {
         Kind::Http(_) => quote_spanned! {answer_span=>
             ::dunlin::IntoResponse::into_response(#name(#(#arguments),*)#wait)
         },
-        Kind::WebSocket => websocket::answer(function, &values, arguments),
+        Kind::WebSocket => websocket::answer(function, protocols, &values, arguments),
     };
     let Some((last, parts)) = types.split_last() else {
         return quote! { let _: ::dunlin::Request = request; #answer };

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::quote_spanned;
 use syn::spanned::Spanned;
-use syn::{Error, ItemFn, Result, ReturnType, Type};
+use syn::{Error, ItemFn, LitStr, Result, ReturnType, Type};
 
 use crate::arguments::Arguments;
 use crate::inputs::Inputs;
@@ -40,7 +40,11 @@ pub(crate) fn check(arguments: &mut Arguments, function: &ItemFn, inputs: &Input
 ///
 /// # Errors
 /// A message that names the remedy.
-pub(crate) fn check_absent(inputs: &Inputs) -> Result<()> {
+pub(crate) fn check_absent(arguments: &Arguments, inputs: &Inputs) -> Result<()> {
+    if let Some(protocol) = arguments.protocols.first() {
+        let message = "only a WebSocket has subprotocols: leave `protocols` out";
+        return Err(Error::new_spanned(protocol, message));
+    }
     match inputs.types.iter().find(|ty| is_socket(ty)) {
         Some(socket) => Err(Error::new_spanned(
             socket,
@@ -58,6 +62,7 @@ fn is_socket(ty: &Type) -> bool {
 /// Accepts, and has the function run.
 pub(crate) fn answer(
     function: &ItemFn,
+    protocols: &[LitStr],
     values: &[Ident],
     arguments: &[TokenStream],
 ) -> TokenStream {
@@ -70,6 +75,9 @@ pub(crate) fn answer(
     name.set_span(span);
     let socket = values.last();
     quote_spanned! {span=>
-        ::dunlin::__private::Upgrade::of(&#socket).run(#name(#(#arguments),*))
+        {
+            let (upgrade, #socket) = ::dunlin::__private::Upgrade::of(#socket, &[#(#protocols),*]);
+            upgrade.run(#name(#(#arguments),*))
+        }
     }
 }

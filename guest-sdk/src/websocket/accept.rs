@@ -34,6 +34,9 @@ impl FromRequest for WebSocket {
             )
             .with_header("upgrade", "websocket"));
         }
+        let offers = request.headers().get_all("sec-websocket-protocol");
+        let offers: Vec<&[u8]> = offers.collect();
+        let offered = String::from_utf8_lossy(&offers.join(&b',')).into_owned();
         let inbox = Inbox::new(std::mem::take(request.body_mut()));
         Ok(WebSocket {
             sender: WebSocketSender {
@@ -42,6 +45,8 @@ impl FromRequest for WebSocket {
             receiver: WebSocketReceiver {
                 inbox: Rc::new(RefCell::new(inbox)),
             },
+            offered,
+            protocol: None,
         })
     }
 }
@@ -75,18 +80,27 @@ impl<E: Into<Error>> Ending for Result<(), E> {
 /// The answer that accepts a WebSocket; the attribute's expansion makes it.
 #[derive(Debug)]
 pub struct Upgrade {
+    protocol: Option<&'static str>,
     inbox: Rc<RefCell<Inbox>>,
     outbox: Rc<RefCell<Outbox>>,
 }
 
 impl Upgrade {
-    /// Of this socket, which its handler is about to get.
+    /// Of this socket, which its handler is about to get, and which speaks one
+    /// of these subprotocols if the client does.
     #[must_use]
-    pub fn of(socket: &WebSocket) -> Self {
-        Upgrade {
+    pub fn of(mut socket: WebSocket, protocols: &[&'static str]) -> (Self, WebSocket) {
+        let mut offered = socket.offered.split(',').map(str::trim);
+        socket.protocol = offered.find_map(|name| {
+            let known = protocols.iter().find(|known| **known == name);
+            known.copied()
+        });
+        let upgrade = Upgrade {
+            protocol: socket.protocol,
             inbox: Rc::clone(&socket.receiver.inbox),
             outbox: Rc::clone(&socket.sender.outbox),
-        }
+        };
+        (upgrade, socket)
     }
 
     /// Accepts: `handler` runs for as long as the connection lasts.
@@ -94,11 +108,17 @@ impl Upgrade {
     where
         F: Future<Output: Ending> + 'static,
     {
+        let protocol = self.protocol;
         let open = Open {
             handler: Some(Box::pin(handler)),
             upgrade: self,
         };
-        Response::new(Body::piped(open)).with_status(StatusCode::SWITCHING_PROTOCOLS)
+        let response =
+            Response::new(Body::piped(open)).with_status(StatusCode::SWITCHING_PROTOCOLS);
+        match protocol {
+            Some(protocol) => response.with_header("sec-websocket-protocol", protocol),
+            None => response,
+        }
     }
 }
 

@@ -130,6 +130,9 @@ pub enum WebSocketError {
 pub struct WebSocket {
     sender: WebSocketSender,
     receiver: WebSocketReceiver,
+    /// The client's `sec-websocket-protocol`.
+    offered: String,
+    protocol: Option<&'static str>,
 }
 
 /// The half that sends. Its clones send on the same WebSocket, from wherever
@@ -194,6 +197,13 @@ impl WebSocket {
     #[must_use]
     pub fn closed(&self) -> Option<Close> {
         self.receiver.closed()
+    }
+
+    /// The subprotocol: the first of the client's that is among the attribute's
+    /// `protocols`. The client was told; `None` if they have none in common.
+    #[must_use]
+    pub fn protocol(&self) -> Option<&'static str> {
+        self.protocol
     }
 
     /// The two halves, to be used side by side.

@@ -75,10 +75,16 @@ async fn beside(socket: WebSocket) -> Result<(), Error> {
     }
 }
 
+/// Tells what was agreed on.
+#[websocket("/agree", protocols = ["tea.v2", "tea.v1"])]
+async fn agree(socket: WebSocket) -> Result<(), WebSocketError> {
+    socket.send(socket.protocol().unwrap_or("nothing")).await
+}
+
 #[allow(unreachable_pub, reason = "`app!` is meant for the root of a crate")]
 mod app {
     use super::*;
-    crate::app![echo, echoes, sums, full, broken, ticks, beside];
+    crate::app![echo, echoes, sums, full, broken, ticks, beside, agree];
 }
 
 fn open(path: &str, body: Body) -> Response {
@@ -141,6 +147,29 @@ fn what_is_not_the_expected_json_is_the_clients_fault() {
 fn a_handler_closes_with_its_own_code() {
     let expected = "Close { code: Some(4001), reason: \"full\" }";
     assert_eq!(answers("/full", &[], None), [expected]);
+}
+
+#[test]
+fn the_client_prefers_and_the_attribute_allows() {
+    let agreed = |offers: &[&str]| {
+        let mut request = Request::get("/agree").with_header("sec-websocket-key", "any");
+        for offer in offers {
+            request = request.with_header("sec-websocket-protocol", *offer);
+        }
+        let response = block_on(app::app().call(request));
+        let told = response.headers().get("sec-websocket-protocol");
+        let told = told.map(str::to_owned);
+        let mut bytes = block_on(response.bytes()).unwrap();
+        let Some(Frame::Message(Message::Text(text))) = frames::take(&mut bytes) else {
+            panic!("{bytes:?}")
+        };
+        assert_eq!(told.as_deref().unwrap_or("nothing"), text);
+        text
+    };
+    assert_eq!(agreed(&["tea.v1, tea.v2"]), "tea.v1");
+    assert_eq!(agreed(&["coffee", "tea.v2,tea.v1"]), "tea.v2");
+    assert_eq!(agreed(&["Tea.v1, tea"]), "nothing");
+    assert_eq!(agreed(&[]), "nothing");
 }
 
 #[test]

@@ -20,4 +20,13 @@ async fn with_an_answer(_socket: WebSocket) -> String {
 #[get("/f")]
 async fn none_is_opened(_socket: WebSocket) {}
 
+#[get("/g", protocols = ["tea"])]
+async fn subprotocols_of_none() {}
+
+#[websocket("/h", protocols = ["tea, coffee"])]
+async fn no_token(_socket: WebSocket) {}
+
+#[websocket("/i", protocols = "tea")]
+async fn no_list(_socket: WebSocket) {}
+
 fn main() {}

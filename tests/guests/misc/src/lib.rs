@@ -47,5 +47,6 @@ dunlin::app![
     socket::socket_sum,
     socket::socket_ends,
     socket::socket_compute,
+    socket::socket_agree,
     socket::socket_flood,
 ];

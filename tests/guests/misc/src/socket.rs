@@ -12,6 +12,12 @@ pub(crate) async fn socket_echo(mut socket: WebSocket) -> Result<(), Error> {
     Ok(())
 }
 
+/// Tells which subprotocol was agreed on.
+#[websocket("/socket/agree", protocols = ["tea.v2", "tea.v1"])]
+pub(crate) async fn socket_agree(socket: WebSocket) -> Result<(), Error> {
+    Ok(socket.send(socket.protocol().unwrap_or("nothing")).await?)
+}
+
 #[model]
 pub(crate) struct Numbers {
     numbers: Vec<i64>,
