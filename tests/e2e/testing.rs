@@ -1,4 +1,4 @@
-//! `DUNLIN_TEST=host`: a function's own tests, against the real component.
+//! `DUNLIN_TEST=host`: functions' own tests, against the real components.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,7 +8,7 @@ use tokio::process::Command;
 use crate::harness::{dunlin, repository, until};
 
 #[tokio::test]
-async fn a_functions_tests_run_in_a_real_host() {
+async fn functions_tests_run_in_a_real_host() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     // Stands before the real binary and notes what it was called with.
     let binary = folder.path().join("dunlin");
@@ -24,9 +24,9 @@ async fn a_functions_tests_run_in_a_real_host() {
     let temporary = folder.path().join("temporary");
     fs::create_dir(&temporary).expect("can be made");
 
-    // No limit on the time: it builds the function twice.
+    // No limit on the time: it builds the functions twice.
     let tested = Command::new(env!("CARGO"))
-        .args(["test", "--package", "echo"])
+        .args(["test", "--package", "echo", "--package", "chat"])
         .current_dir(repository())
         .env("DUNLIN_TEST", "host")
         .env("DUNLIN_BIN", &binary)
@@ -37,7 +37,7 @@ async fn a_functions_tests_run_in_a_real_host() {
 
     assert!(tested.status.success(), "{tested:?}");
     let calls = fs::read_to_string(calls).expect("it was called");
-    assert_eq!(calls, "serve\ndeploy\n");
+    assert_eq!(calls, "serve\ndeploy\n".repeat(2));
     // The host ends with the tests, and leaves nothing.
     until("the host's folder is removed", async || {
         let left = fs::read_dir(&temporary).expect("is there").count();

@@ -26,3 +26,20 @@ async fn counter(name: String, mut socket: WebSocket) -> Result<(), Error> {
 }
 
 dunlin::app![counter];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dunlin::testing::TestClient;
+
+    #[test]
+    fn orders_are_counted() {
+        let client = TestClient::new(app());
+        let mut socket = client.get("/counter/ada").websocket().unwrap();
+        assert_eq!(socket.recv_text(), "Hello, ada!");
+        socket.send_json(&Order { item: "tea".into() });
+        let receipt: Receipt = socket.recv_json();
+        assert_eq!((receipt.number, &*receipt.item), (1, "tea"));
+        socket.close(1000, "");
+    }
+}

@@ -109,3 +109,44 @@ impl Drop for Member {
 }
 
 dunlin::app![chat, members];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dunlin::testing::TestClient;
+
+    #[test]
+    fn who_is_alone_hears_itself() {
+        let client = TestClient::new(app());
+        let mut socket = client.get("/rooms/alone").websocket().unwrap();
+        assert_eq!(socket.recv_json::<Heard>().text, "entered");
+        socket.send_json(&Said { text: "hi".into() });
+        assert_eq!(socket.recv_json::<Heard>().text, "hi");
+        socket.close(1000, "");
+
+        let path = format!("/rooms/{}", "x".repeat(LONGEST_NAME + 1));
+        let mut socket = client.get(&path).websocket().unwrap();
+        assert_eq!(socket.recv(), None);
+        assert_eq!(socket.closed().and_then(|close| close.code), Some(4000));
+        let refused = client.get("/rooms").websocket().unwrap_err();
+        assert_eq!(refused.status(), 404);
+    }
+
+    #[test]
+    fn all_in_the_room_hear_it() {
+        // In a host with several workers they might be in two rooms.
+        let client = TestClient::native(app());
+        let mut ada = client.get("/rooms/tea").websocket().unwrap();
+        let entered: Heard = ada.recv_json();
+        assert_eq!((entered.from, &*entered.text), (1, "entered"));
+        let mut bob = client.get("/rooms/tea").websocket().unwrap();
+        assert_eq!(bob.recv_json::<Heard>().from, 2);
+        assert_eq!(ada.recv_json::<Heard>().from, 2);
+        bob.send_json(&Said { text: "hi".into() });
+        assert_eq!(ada.recv_json::<Heard>().text, "hi");
+        assert_eq!(client.get("/rooms/tea/members").send().json::<usize>(), 2);
+        bob.close(1000, "");
+        let left: Heard = ada.recv_json();
+        assert_eq!((left.from, &*left.text), (2, "left"));
+    }
+}

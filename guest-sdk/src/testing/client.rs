@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use http::Method;
+use http::{Method, StatusCode};
 
 use super::clock;
 use super::cookies::Jar;
@@ -15,6 +15,7 @@ use super::fakes::{FakeAnswer, World};
 use super::host::Host;
 use super::request::TestRequest;
 use super::response::{Source, TestResponse};
+use super::socket::{Native, Peer, Sockets, TestSocket};
 use crate::body::Kind;
 use crate::dependency::Dependency;
 use crate::extract::Rejection;
@@ -69,6 +70,7 @@ pub(super) struct Inside {
     app: App,
     world: Rc<World>,
     spawned: Spawned,
+    pub(super) sockets: Sockets,
     /// On the virtual clock.
     started: Duration,
 }
@@ -82,6 +84,7 @@ impl TestClient {
                 app,
                 world: Rc::default(),
                 spawned: Spawned::default(),
+                sockets: Sockets::default(),
                 started: clock::now(),
             }),
             place: OnceCell::new(),
@@ -309,13 +312,45 @@ impl TestClient {
             }
             Place::Host(host) => host.send(request),
         };
-        self.keep_cookies(&answer, &path);
+        self.keep_cookies(answer.headers(), &path);
         answer
     }
 
-    fn keep_cookies(&self, answer: &TestResponse, path: &str) {
+    /// The WebSocket, or the answer that refuses it.
+    #[track_caller]
+    pub(super) fn open(&self, mut request: Request) -> Result<TestSocket, TestResponse> {
+        let path = self.path_on_server(request.path());
+        let (headers, peer) = match self.place() {
+            Place::Native => {
+                // The host has seen to the rest of the handshake.
+                request.headers_mut().append("sec-websocket-key", "test");
+                let (body, out) = Native::body();
+                let request = request.with_body(body);
+                let inside = &self.inside;
+                let answer = inside.run(inside.app.answer(request));
+                if answer.status != StatusCode::SWITCHING_PROTOCOLS {
+                    let answer = inside.finish(answer);
+                    self.keep_cookies(answer.headers(), &path);
+                    return Err(answer);
+                }
+                let native = Native::accepted(Rc::clone(inside), out, answer.body);
+                (answer.headers, Peer::Native(native))
+            }
+            Place::Host(host) => {
+                let opened = host.open(&request);
+                let opened = opened.inspect_err(|answer| {
+                    self.keep_cookies(answer.headers(), &path);
+                })?;
+                (opened.0, Peer::Host(opened.1))
+            }
+        };
+        self.keep_cookies(&headers, &path);
+        Ok(TestSocket::new(headers.get("sec-websocket-protocol"), peer))
+    }
+
+    fn keep_cookies(&self, headers: &Headers, path: &str) {
         let now = self.now();
-        for field in answer.headers().get_all("set-cookie") {
+        for field in headers.get_all("set-cookie") {
             let field = String::from_utf8_lossy(field);
             self.jar.borrow_mut().take_in(&field, path, now);
         }
@@ -354,15 +389,20 @@ impl Inside {
 
     /// Runs `work`, and beside it what was spawned.
     pub(super) fn run<T>(&self, work: impl Future<Output = T>) -> T {
+        let work = self.sockets.beside(work);
         self.world.within(|| block_on(self.spawned.beside(work)))
     }
 
-    /// Runs what was spawned to its end.
+    /// Runs what was spawned to its end; with open WebSockets, whose handlers
+    /// may have spawned it for as long as they last, not at all.
     ///
     /// # Panics
     /// If it has none.
     #[track_caller]
     pub(super) fn run_spawned(&self) {
+        if self.sockets.are_open() {
+            return;
+        }
         let ended = self
             .world
             .within(|| block_on(timeout(SPAWNED_LIMIT, self.spawned.to_the_end())));

@@ -1,17 +1,23 @@
 //! A real host with the real component: what `DUNLIN_TEST=host` asks for.
 
 use std::io::{BufRead as _, BufReader};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::{env, fs, process};
 
 use serde_json::Value;
+use tungstenite::client::IntoClientRequest as _;
+use tungstenite::protocol::CloseFrame;
 
 use super::block_on;
 use super::response::{Source, TestResponse};
+use super::socket::closed;
 use crate::headers::Headers;
 use crate::request::Request;
+use crate::websocket::frames::Frame;
+use crate::websocket::{Close, Message};
 
 /// Starts the host (`$0`) with its data in `$1`, and ends it when standard
 /// input ends: that is when the test's process has gone, however it went.
@@ -133,6 +139,45 @@ impl Host {
         }
     }
 
+    /// Opens a WebSocket, or gives the answer that refuses it.
+    #[track_caller]
+    pub(super) fn open(&self, request: &Request) -> Result<(Headers, HostSocket), TestResponse> {
+        match self.try_open(request) {
+            Ok(opened) => opened,
+            Err(error) => panic!("no answer from the host: {error}"),
+        }
+    }
+
+    fn try_open(
+        &self,
+        request: &Request,
+    ) -> Result<Result<(Headers, HostSocket), TestResponse>, Box<dyn std::error::Error>> {
+        let listen = self.url.trim_start_matches("http://");
+        let url = format!("ws://{listen}{}{}", self.mount, request.target());
+        let mut handshake = url.into_client_request()?;
+        let headers = handshake.headers_mut();
+        if let Some(name) = &self.name {
+            headers.insert("host", name.parse()?);
+        }
+        for (name, value) in request.headers().iter() {
+            let name: http::HeaderName = name.parse()?;
+            headers.append(name, http::HeaderValue::from_bytes(value)?);
+        }
+        match tungstenite::client(handshake, TcpStream::connect(listen)?) {
+            Ok((socket, answer)) => {
+                let headers = Headers::from(answer.headers().clone());
+                Ok(Ok((headers, HostSocket(Box::new(socket)))))
+            }
+            Err(tungstenite::HandshakeError::Failure(tungstenite::Error::Http(answer))) => {
+                let (head, body) = answer.into_parts();
+                let headers = Headers::from(head.headers);
+                let body = Source::Whole(body.unwrap_or_default());
+                Ok(Err(TestResponse::new(head.status, headers, body)))
+            }
+            Err(error) => Err(error.to_string().into()),
+        }
+    }
+
     fn try_send(&self, request: Request) -> Result<TestResponse, Box<dyn std::error::Error>> {
         let (parts, body) = request.into_parts();
         let body = block_on(body.bytes())?;
@@ -160,6 +205,52 @@ impl Host {
             Headers::from(head.headers),
             body,
         ))
+    }
+}
+
+/// A WebSocket in a real host.
+pub(super) struct HostSocket(Box<tungstenite::WebSocket<TcpStream>>);
+
+impl HostSocket {
+    pub(super) fn send(&mut self, message: Message) {
+        let message = match message {
+            Message::Text(text) => tungstenite::Message::text(text),
+            Message::Binary(bytes) => tungstenite::Message::binary(bytes),
+        };
+        // Closed: `receive` tells how.
+        let _ = self.0.send(message);
+    }
+
+    pub(super) fn receive(&mut self) -> Frame {
+        loop {
+            match self.0.read() {
+                Ok(tungstenite::Message::Text(text)) => {
+                    return Frame::Message(Message::Text(text.to_string()));
+                }
+                Ok(tungstenite::Message::Binary(bytes)) => {
+                    return Frame::Message(Message::Binary(bytes.into()));
+                }
+                Ok(tungstenite::Message::Close(close)) => {
+                    // The answer to it.
+                    let _ = self.0.flush();
+                    return Frame::Close(Close {
+                        code: close.as_ref().map(|close| close.code.into()),
+                        reason: close.map_or_else(String::new, |it| it.reason.to_string()),
+                    });
+                }
+                Ok(_) => {}
+                Err(_) => return Frame::Close(closed(1006)),
+            }
+        }
+    }
+
+    pub(super) fn close(&mut self, code: u16, reason: &str) {
+        let close = CloseFrame {
+            code: code.into(),
+            reason: reason.into(),
+        };
+        // Closed already.
+        let _ = self.0.close(Some(close));
     }
 }
 

@@ -33,9 +33,11 @@
 //!   and so is `std::thread::sleep`.
 //! - **The network is what the test says**: [`TestClient::on_fetch`].
 //! - **Dependencies** may be replaced: [`TestClient::provide`].
+//! - **WebSockets**: [`TestRequest::websocket`]; several may be open at once.
 //! - **Work that was [`spawn`](crate::spawn)ed** has ended when
 //!   [`send`](TestRequest::send) returns, or, where the answer is streamed,
-//!   when its body has been read to the end.
+//!   when its body has been read to the end. While WebSockets are open nobody
+//!   waits for it.
 //!
 //! # In a real host
 //!
@@ -60,12 +62,14 @@ mod fakes;
 mod host;
 mod request;
 mod response;
+mod socket;
 
 pub use client::TestClient;
 pub use executor::block_on;
 pub use fakes::FakeAnswer;
 pub use request::TestRequest;
 pub use response::TestResponse;
+pub use socket::TestSocket;
 
 pub(crate) use executor::with_spawned;
 pub(crate) use fakes::{World, fetch, provided, spawn};

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::body::{TestBody, encoded};
 use super::client::TestClient;
 use super::response::TestResponse;
+use super::socket::TestSocket;
 use crate::body::Body;
 use crate::headers::Headers;
 use crate::request::Request;
@@ -124,6 +125,45 @@ impl<'c> TestRequest<'c> {
     pub fn send(self) -> TestResponse {
         let (client, request) = self.finish();
         client.send(request)
+    }
+
+    /// Opens a WebSocket: `client.get("/chat").websocket().unwrap()`.
+    ///
+    /// ```
+    /// # use dunlin::prelude::*;
+    /// # use dunlin::testing::TestClient;
+    /// #[websocket("/echo")]
+    /// async fn echo(mut socket: WebSocket) -> Result<(), Error> {
+    ///     while let Some(message) = socket.recv().await? {
+    ///         socket.send(message).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// dunlin::app![echo];
+    ///
+    /// # fn main() {
+    /// let client = TestClient::new(app());
+    /// let mut socket = client.get("/echo").websocket().unwrap();
+    /// socket.send("tea");
+    /// assert_eq!(socket.recv_text(), "tea");
+    /// socket.close(1000, "");
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The answer, when no WebSocket is opened.
+    ///
+    /// # Panics
+    /// In a real host: if no answer comes.
+    #[track_caller]
+    #[allow(
+        clippy::result_large_err,
+        reason = "a test's answer, as `send` gives it"
+    )]
+    pub fn websocket(self) -> Result<TestSocket, TestResponse> {
+        let (client, request) = self.finish();
+        client.open(request)
     }
 
     #[track_caller]

@@ -10,19 +10,19 @@ pub(super) const CLOSE: u8 = 2;
 pub(super) const HEAD: usize = 5;
 
 /// What the host sends.
-pub(super) enum Frame {
+pub(crate) enum Frame {
     Message(Message),
     Close(Close),
 }
 
-pub(super) fn message(message: &Message) -> Vec<u8> {
+pub(crate) fn message(message: &Message) -> Vec<u8> {
     match message {
         Message::Text(text) => frame(TEXT, &[], text.as_bytes()),
         Message::Binary(bytes) => frame(BINARY, &[], bytes),
     }
 }
 
-pub(super) fn close(code: u16, reason: &str) -> Vec<u8> {
+pub(crate) fn close(code: u16, reason: &str) -> Vec<u8> {
     frame(CLOSE, &code.to_le_bytes(), reason.as_bytes())
 }
 
@@ -46,7 +46,7 @@ pub(super) fn length(bytes: &[u8]) -> usize {
 }
 
 /// Takes the first frame off, if it is whole.
-pub(super) fn take(bytes: &mut Vec<u8>) -> Option<Frame> {
+pub(crate) fn take(bytes: &mut Vec<u8>) -> Option<Frame> {
     let length = length(bytes);
     if bytes.len() < length || bytes.len() < HEAD {
         return None;

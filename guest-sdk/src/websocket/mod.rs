@@ -26,7 +26,7 @@
 //! [`WebSocketError`], the client was to blame, and nothing is logged.
 
 mod accept;
-mod frames;
+pub(crate) mod frames;
 mod inbox;
 mod outbox;
 
