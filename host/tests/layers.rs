@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 8] = [
     &["routing"],
     &["registry"],
     &["telemetry", "contract"],
-    &["names", "failpoint"],
+    &["arriving", "names", "failpoint"],
 ];
 
 /// Only these speak the guests' language; the rest is none of their business.

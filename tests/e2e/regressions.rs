@@ -1,6 +1,6 @@
 //! Bugs that were, each by its name.
 
-use crate::harness::Host;
+use crate::harness::{Host, Wire};
 
 /// Of a write of several lines, only the first was known to be the request's.
 #[tokio::test]
@@ -46,4 +46,22 @@ async fn a_deep_stack_leaves_no_memory_behind() {
     let (after, _) = host.resident_bytes();
     let growth = after.saturating_sub(before);
     assert!(growth < 50 << 20, "{growth} bytes, 512 KiB for each stack");
+}
+
+/// Who had sent only part of a component when the host turned it away was told
+/// that there is no host.
+#[tokio::test]
+async fn an_upload_without_a_token_is_answered_before_its_end() {
+    let host = Host::start().await;
+    let mut wire = Wire::connect(host.admin).await;
+    let path = format!("/v1/components/{}", "0".repeat(64));
+    wire.send(format!(
+        "PUT {path} HTTP/1.1\r\nhost: h\r\ncontent-length: 3000000\r\n\r\n"
+    ))
+    .await;
+    let (head, _) = wire.response().await;
+    assert_eq!(head.status(), 401);
+    wire.send(vec![0; 3_000_000]).await;
+    wire.send("GET /healthz HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    assert_eq!(wire.response().await.1, "ok");
 }

@@ -134,8 +134,7 @@ async fn a_handler_ends_as_it_likes() {
         "ended: Some(Close { code: Some(4001), reason: \"full\" })"
     );
     assert_eq!(told("fail").await, end(1011, ""));
-    host.logged("misc", "error: the body ended early: as told")
-        .await;
+    host.logged("misc", "error: as told").await;
     assert_eq!(told("1006 none").await, end(1011, ""));
     host.logged("misc", "1006 is no code to close with").await;
     assert_eq!(told("panic").await, end(1011, ""));

@@ -167,11 +167,12 @@ async fn write(mut source: Box<dyn Source>, mut out: StreamWriter<u8>) -> Result
             }
             Ok(None) => return Ok(()),
             Err(error) => {
-                eprintln!("error: {error}");
-                return Err(match error {
+                let reason = match error {
                     BodyError::Cut(reason) => reason,
                     other => other.to_string(),
-                });
+                };
+                eprintln!("error: {reason}");
+                return Err(reason);
             }
         }
     }

@@ -8,12 +8,14 @@ use super::failures::FailedAttempts;
 use super::host_info::{Check, HostInfo, Public, Setting};
 use super::metrics::{self, Observed};
 use super::{audit, auth, components, functions, logs, openapi, secrets, tokens};
+use crate::arriving::Arriving;
 use crate::registry::{Registry, on_disk};
 use crate::routing::Table;
 use crate::telemetry::Logs;
 use aide::axum::ApiRouter;
 use aide::axum::routing::{delete_with, get_with, post_with, put_with};
-use axum::extract::State;
+use axum::body::Body;
+use axum::extract::{Request, State};
 use axum::middleware;
 use axum::{Json, Router};
 use schemars::JsonSchema;
@@ -185,8 +187,14 @@ pub fn router(config: AdminConfig) -> Router {
             "/readyz",
             get_with(ready, open("readyz", "Whether the host takes connections")),
         )
-        .merge(guarded);
+        .merge(guarded)
+        .layer(middleware::map_request(arriving));
     document::finish(router).with_state(config)
+}
+
+/// Who is turned away before all is sent gets the answer all the same.
+async fn arriving(request: Request) -> Request {
+    Arriving::request(request).map(Body::new)
 }
 
 async fn ready(State(config): Shared) -> Ready {

@@ -1,9 +1,9 @@
 //! The version that a caller has a say in: the same one for the same key, or
 //! any one for who deploys.
 
-use super::arriving::Arriving;
 use super::error::GatewayError;
 use super::request::Gateway;
+use crate::arriving::Arriving;
 use crate::names::VersionId;
 use crate::registry::on_disk;
 use crate::routing::{Found, Ready};

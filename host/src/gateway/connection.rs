@@ -1,11 +1,11 @@
 //! One connection, until its end or the host's: HTTP/1.1 or HTTP/2, by prior
 //! knowledge or, over TLS, as agreed in the handshake.
 
-use super::arriving::Arriving;
 use super::request::Gateway;
 use super::socket::Socket;
 use super::streams::{self, Streams};
 use super::websocket::Session;
+use crate::arriving::Arriving;
 use http::HeaderValue;
 use http::uri::Scheme;
 use hyper::server::conn::{http1, http2};

@@ -1,9 +1,9 @@
 //! A request on its way in: what the function is told, and its body, measured.
 
-use super::arriving::Arriving;
 use super::chosen;
 use super::connection::Peer;
 use super::error::GatewayError;
+use crate::arriving::Arriving;
 use crate::contract::{Body, BodyError, Head};
 use crate::registry::{Interface, Limits};
 use crate::routing::Route;

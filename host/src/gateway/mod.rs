@@ -4,7 +4,6 @@
 //! bottom.
 
 mod account;
-mod arriving;
 mod builds;
 mod chosen;
 mod connection;

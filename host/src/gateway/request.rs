@@ -1,7 +1,6 @@
 //! The path of a request through the host.
 
 use super::account::{Account, Outgoing};
-use super::arriving::Arriving;
 use super::chosen;
 use super::connection::Peer;
 use super::docs;
@@ -11,6 +10,7 @@ use super::page::{self, Page};
 use super::screen::screen;
 use super::tls::Tls;
 use super::websocket::{Handshake, Session};
+use crate::arriving::Arriving;
 use crate::capabilities::Invocation;
 use crate::capabilities::egress::Hops;
 use crate::registry::Registry;

@@ -1,8 +1,8 @@
 //! The handshake: whether a request opens a WebSocket, and the answer when it
 //! does (RFC 6455, section 4.2).
 
+use crate::arriving::Arriving;
 use crate::gateway::account::Outgoing;
-use crate::gateway::arriving::Arriving;
 use crate::gateway::error::GatewayError;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};

@@ -3,7 +3,6 @@
 //! connection closed meanwhile loses it: so what is still to come is read for a
 //! while and thrown away (RFC 9112, section 9.6).
 
-use bytes::Bytes;
 use http::{Request, Version, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
@@ -21,17 +20,20 @@ const LONGEST_GAP: Duration = Duration::from_secs(1);
 
 /// The body of a request that a connection brings.
 #[derive(Debug)]
-pub(super) struct Arriving {
+pub(crate) struct Arriving<B = Incoming>
+where
+    B: Body + Send + Unpin + 'static,
+{
     /// None: read to its end.
-    body: Option<Incoming>,
+    body: Option<B>,
     /// Where the rest is read if nobody wants it. Not where it is dropped: that
     /// may be a thread that guests keep busy.
     rest: Option<Handle>,
 }
 
-impl Arriving {
+impl<B: Body + Send + Unpin> Arriving<B> {
     /// Takes over the body of a request, on its connection's event loop.
-    pub(super) fn request(request: Request<Incoming>) -> Request<Self> {
+    pub(crate) fn request(request: Request<B>) -> Request<Self> {
         // Over HTTP/2 the rest is cancelled without loss. Who expects to be told
         // to go on has sent nothing yet.
         let comes_anyway = request.version() <= Version::HTTP_11
@@ -44,14 +46,14 @@ impl Arriving {
     }
 }
 
-impl Body for Arriving {
-    type Data = Bytes;
-    type Error = hyper::Error;
+impl<B: Body + Send + Unpin> Body for Arriving<B> {
+    type Data = B::Data;
+    type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let Some(body) = &mut self.body else {
             return Poll::Ready(None);
         };
@@ -71,7 +73,7 @@ impl Body for Arriving {
     }
 }
 
-impl Drop for Arriving {
+impl<B: Body + Send + Unpin + 'static> Drop for Arriving<B> {
     fn drop(&mut self) {
         if let (Some(body), Some(runtime)) = (self.body.take(), &self.rest)
             && !body.is_end_stream()
@@ -81,6 +83,6 @@ impl Drop for Arriving {
     }
 }
 
-async fn discard(mut body: Incoming) {
+async fn discard(mut body: impl Body + Unpin) {
     while let Ok(Some(Ok(_))) = tokio::time::timeout(LONGEST_GAP, body.frame()).await {}
 }
