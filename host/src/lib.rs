@@ -20,7 +20,7 @@ pub mod registry;
 
 pub mod telemetry;
 
-mod arriving;
+pub mod arriving;
 pub mod contract;
 pub mod failpoint;
 pub mod names;
