@@ -28,6 +28,7 @@ use serde::Serialize;
 
 use crate::body::{Body, Kind};
 use crate::headers::Headers;
+use crate::json;
 use crate::platform;
 use crate::request::Request;
 use crate::response::Response;
@@ -129,7 +130,7 @@ impl Fetch {
 
     /// Sets the body to `value` as JSON, with its `content-type`.
     pub fn json<T: Serialize + ?Sized>(mut self, value: &T) -> Self {
-        match serde_json::to_vec(value) {
+        match json::to_vec(value) {
             Ok(body) => {
                 self.headers.insert("content-type", "application/json");
                 self.body = body.into();

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::IntoResponse;
 use crate::error::Error;
 use crate::extract::Json;
+use crate::json;
 use crate::model::{self, Model};
 use crate::openapi::Operation;
 use crate::response::Response;
@@ -18,7 +19,7 @@ impl<T: Serialize + Model> IntoResponse for Json<T> {
         }
         // Most answers fit without growing, which copies.
         let mut body = Vec::with_capacity(2048);
-        match serde_json::to_writer(&mut body, &self.0) {
+        match json::write(&mut body, &self.0) {
             Ok(()) => Response::typed("application/json", body),
             Err(error) => Error::from(error).into_response(),
         }

@@ -13,6 +13,7 @@ use super::stream::StreamItem;
 use super::text::TEXT;
 use crate::body::Body;
 use crate::error::Error;
+use crate::json;
 use crate::openapi::{Operation, Schema};
 use crate::response::Response;
 use crate::time::sleep;
@@ -143,7 +144,7 @@ impl Event {
     /// the stream as a failure, with a log line.
     #[must_use]
     pub fn json<T: Serialize + ?Sized>(mut self, value: &T) -> Self {
-        match serde_json::to_string(value) {
+        match json::to_string(value) {
             Ok(json) => self.data(json),
             Err(error) => {
                 self.failure = Some(error.into());

@@ -7,6 +7,7 @@ use super::IntoResponse;
 use super::text::TEXT;
 use crate::body::Body;
 use crate::error::Error;
+use crate::json;
 use crate::model::{self, Model};
 use crate::openapi::{Operation, Schema};
 use crate::response::Response;
@@ -50,7 +51,7 @@ impl<T: Serialize + Model> StreamItem<AsJson> for T {
         if let Some(breach) = model::breach(&self) {
             return Err(Error::msg(breach));
         }
-        let mut line = serde_json::to_vec(&self)?;
+        let mut line = json::to_vec(&self)?;
         line.push(b'\n');
         Ok(line)
     }

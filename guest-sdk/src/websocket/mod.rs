@@ -41,6 +41,7 @@ pub use accept::{Ending, Upgrade};
 
 use self::inbox::Inbox;
 use self::outbox::Outbox;
+use crate::json;
 
 /// A message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -228,7 +229,7 @@ impl WebSocketSender {
     /// # Errors
     /// When the WebSocket is closed, or the value has no JSON.
     pub async fn send_json<T: Serialize + ?Sized>(&self, value: &T) -> Result<(), WebSocketError> {
-        self.send(serde_json::to_string(value)?).await
+        self.send(json::to_string(value)?).await
     }
 
     /// Sends a message if that needs no waiting: for a broadcast, which should
@@ -247,7 +248,7 @@ impl WebSocketSender {
     /// # Errors
     /// As [`try_send`](Self::try_send), or when the value has no JSON.
     pub fn try_send_json<T: Serialize + ?Sized>(&self, value: &T) -> Result<(), WebSocketError> {
-        self.try_send(serde_json::to_string(value)?)
+        self.try_send(json::to_string(value)?)
     }
 
     /// Closes; as [`WebSocket::close`].

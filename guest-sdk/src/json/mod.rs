@@ -1,6 +1,10 @@
 //! Writing small JSON texts, for functions that use no `serde_json`.
 
+mod writer;
+
 use std::fmt::Write as _;
+
+pub(crate) use self::writer::{to_string, to_vec, write};
 
 /// Appends `text` as it is. Not inlined: descriptions are made of hundreds of
 /// small texts, and each would bring its own code to make room.
