@@ -18,7 +18,8 @@ use crate::response::Response;
 /// [`std::error::Error`].
 ///
 /// As an answer it is a 500 that tells the caller nothing, and a log line with
-/// the error and its causes. An [`HttpError`] inside keeps its own answer.
+/// the error and its causes. An [`HttpError`] inside keeps its own answer, and so
+/// does an enum with [`ErrorResponse`](macro@crate::ErrorResponse).
 pub struct Error(Box<dyn std::error::Error + 'static>);
 
 impl Error {
@@ -73,14 +74,15 @@ impl fmt::Debug for Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        match self.downcast::<HttpError>() {
-            Ok(answer) => answer.into_response(),
-            Err(error) => {
-                eprintln!("error: {error}");
-                HttpError::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
-                    .into_response()
-            }
+        let error = match self.downcast::<HttpError>() {
+            Ok(answer) => return answer.into_response(),
+            Err(error) => error,
+        };
+        if let Some(status) = status_of(&*error.0) {
+            return answer_of(&*error.0, status);
         }
+        eprintln!("error: {error}");
+        HttpError::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error").into_response()
     }
 }
 
@@ -137,6 +139,13 @@ impl IntoResponse for HttpError {
     fn describe(operation: &mut Operation) {
         operation.http_error(None, "Error");
     }
+}
+
+/// The status with which `#[derive(ErrorResponse)]` marks an error.
+#[expect(deprecated, reason = "nothing else needs it")]
+fn status_of(error: &dyn std::error::Error) -> Option<u16> {
+    let status = error.description().strip_prefix("dunlin::ErrorResponse ")?;
+    status.parse().ok()
 }
 
 /// The answer of an error that has a status; for `#[derive(ErrorResponse)]`.

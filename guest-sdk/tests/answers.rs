@@ -60,6 +60,13 @@ impl dunlin::extract::FromRequestParts for Picky {
 #[get("/picky")]
 async fn picky(_picky: Picky) {}
 
+/// `?` of the enum into `Error`.
+#[get("/stock/{text}")]
+async fn stock(text: String) -> Result<String, Error> {
+    let left: u8 = text.parse().map_err(ShopError::from)?;
+    Ok(left.to_string())
+}
+
 #[post("/login")]
 async fn login() -> (SetCookie, &'static str) {
     (
@@ -88,7 +95,9 @@ async fn logo() -> Bytes {
     Bytes::new("image/png", b"\x89PNG".as_slice())
 }
 
-dunlin::app![read_item, picky, login, logout, session, report, logo];
+dunlin::app![
+    read_item, picky, stock, login, logout, session, report, logo
+];
 
 #[test]
 fn an_error_enum_answers() {
@@ -113,6 +122,15 @@ fn an_error_enum_answers() {
     let answer = client.get("/picky").send();
     assert_eq!(answer.text(), r#"{"detail":"Item 9 not found"}"#);
     assert_eq!(answer.status(), 404);
+}
+
+#[test]
+fn an_error_enum_inside_an_error_keeps_its_answer() {
+    let client = TestClient::native(app());
+    let answer = client.get("/stock/many").send();
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.text(), r#"{"detail":"Try again later"}"#);
+    assert_eq!(client.get("/stock/7").send().text(), "7");
 }
 
 #[test]

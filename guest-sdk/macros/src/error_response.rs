@@ -54,6 +54,11 @@ fn expand_enum(input: &DeriveInput) -> Result<TokenStream> {
         let (variant, status) = (case.name, &case.status);
         quote!(Self::#variant { .. } => #status)
     });
+    let marks = cases.iter().map(|case| {
+        let variant = case.name;
+        let mark = format!("dunlin::ErrorResponse {}", case.status);
+        quote!(Self::#variant { .. } => #mark)
+    });
     let sources = cases.iter().filter_map(|case| {
         let (member, _) = case.source.as_ref()?;
         let variant = case.name;
@@ -93,6 +98,13 @@ fn expand_enum(input: &DeriveInput) -> Result<TokenStream> {
                     #[allow(unreachable_patterns, reason = "each variant may have a source")]
                     _ => ::core::option::Option::None,
                 }
+            }
+
+            // The way by which `dunlin::Error`, which knows no more of an error
+            // than this trait, learns that it is an answer.
+            #[allow(deprecated, reason = "nothing else asks for it")]
+            fn description(&self) -> &str {
+                match self { #(#marks,)* }
             }
         }
 

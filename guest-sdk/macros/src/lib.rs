@@ -104,7 +104,8 @@ pub fn dependency(arguments: TokenStream, function: TokenStream) -> TokenStream 
 /// writes a log line, with the text and all causes.
 ///
 /// The enum also gets `Display` and `std::error::Error` (derive `Debug`
-/// yourself), and extractors may have it as their `Rejection`.
+/// yourself), extractors may have it as their `Rejection`, and it keeps its
+/// answer inside a `dunlin::Error`.
 #[proc_macro_derive(ErrorResponse, attributes(status, from))]
 pub fn error_response(item: TokenStream) -> TokenStream {
     error_response::expand(item.into()).into()
