@@ -19,6 +19,7 @@ mod millis;
 mod on_disk;
 mod openapi;
 mod percent;
+mod raw_manifest;
 mod record;
 mod secret_key;
 mod secrets;
