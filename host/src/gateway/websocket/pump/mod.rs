@@ -1,26 +1,28 @@
 //! Messages between a client and a guest, in both directions at once.
 //!
 //! Each direction holds one message at most: whoever does not take what is
-//! there keeps the other side from sending more.
+//! there keeps the other side from sending more. `events.rs` finds out what
+//! happens on either side; here is what is done about it.
 
-use crate::capabilities::Invocation;
+mod events;
+mod guest;
+
+use self::events::Event;
+pub(super) use self::guest::Guest;
 use crate::contract::{InvalidFrame, WebSocketFrame, WebSocketFrames};
 use bytes::Bytes;
-use futures::{Sink as _, Stream as _};
+use futures::Sink as _;
 use http_body::Body as HttpBody;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::sync::mpsc;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
-use tokio_util::sync::PollSender;
 
 /// Bytes that a message may have, in either direction.
 const MAX_MESSAGE: usize = 1024 * 1024;
@@ -51,50 +53,6 @@ impl Default for Patience {
 /// Bytes that a close frame's reason may have (RFC 6455, section 5.5).
 const MAX_REASON: usize = 123;
 
-/// The function's side of a WebSocket.
-#[derive(Debug)]
-pub(super) struct Guest<B> {
-    /// None: its stream of messages has ended.
-    messages: Option<PollSender<Bytes>>,
-    /// None: it has ended.
-    body: Option<B>,
-    /// None: it had ended before it began, and has nothing to be counted.
-    pub(super) invocation: Option<Arc<Invocation>>,
-    /// Since when the limits of the invocation count.
-    renewed: Instant,
-}
-
-impl<B> Guest<B> {
-    pub(super) fn new(
-        messages: mpsc::Sender<Bytes>,
-        body: B,
-        invocation: Option<Arc<Invocation>>,
-    ) -> Self {
-        Self {
-            messages: Some(PollSender::new(messages)),
-            body: Some(body),
-            invocation,
-            renewed: Instant::now(),
-        }
-    }
-
-    /// A message has crossed: work was done. A connection has no end to be
-    /// measured at, so its limits count anew for each stretch of it that is as
-    /// long as an invocation may last. Not by the clock alone: who computes
-    /// without end meets its limit.
-    fn crossed(&mut self) {
-        let Some(invocation) = &self.invocation else {
-            return;
-        };
-        invocation.usage.rested();
-        let longest = invocation.route.version().limits.deadline.as_duration();
-        if self.renewed.elapsed() >= longest {
-            invocation.usage.renew();
-            self.renewed = Instant::now();
-        }
-    }
-}
-
 /// The client's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Client {
@@ -115,19 +73,6 @@ enum Next {
     /// A last frame, which says how the client has left.
     Close(Bytes),
     Nothing,
-}
-
-/// What happens.
-enum Event<E> {
-    FromClient(Result<Message, Error>),
-    ClientGone,
-    FromGuest(WebSocketFrame),
-    /// It sends what is no frame.
-    GuestInvalid(InvalidFrame),
-    GuestEnded(Result<(), E>),
-    Ping,
-    Leave,
-    Late,
 }
 
 /// One WebSocket.
@@ -236,128 +181,6 @@ where
         // What TLS says at the end; the peer may not listen any more.
         let _ = tokio::time::timeout(self.patience.parting, self.socket.get_mut().shutdown()).await;
         outcome
-    }
-
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event<B::Error>> {
-        if let Some(late) = &mut self.late
-            && late.as_mut().poll(cx).is_ready()
-        {
-            self.late = None;
-            return Poll::Ready(Event::Late);
-        }
-        if self.unflushed && self.client != Client::Gone {
-            match Pin::new(&mut self.socket).poll_flush(cx) {
-                Poll::Ready(Ok(())) => self.unflushed = false,
-                Poll::Ready(Err(_)) => return Poll::Ready(Event::ClientGone),
-                Poll::Pending => {}
-            }
-        }
-        self.guest_first = !self.guest_first;
-        if self.guest_first {
-            let event = self.poll_guest(cx);
-            if event.is_ready() {
-                return event;
-            }
-            self.poll_client(cx)
-        } else {
-            let event = self.poll_client(cx);
-            if event.is_ready() {
-                return event;
-            }
-            self.poll_guest(cx)
-        }
-    }
-
-    /// Hands over what the client has sent, then asks it for more.
-    fn poll_client(&mut self, cx: &mut Context<'_>) -> Poll<Event<B::Error>> {
-        ready!(self.poll_hand_over(cx));
-        match self.client {
-            Client::Gone => Poll::Pending,
-            Client::Refused => self.poll_discard(cx),
-            Client::Open | Client::Closing => Pin::new(&mut self.socket)
-                .poll_next(cx)
-                .map(|message| message.map_or(Event::ClientGone, Event::FromClient)),
-        }
-    }
-
-    /// Ready when the guest has taken what there was for it.
-    fn poll_hand_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while let Some(messages) = &mut self.guest.messages {
-            if self.in_hand.is_none() {
-                match std::mem::replace(&mut self.next, Next::Nothing) {
-                    Next::Messages => {
-                        self.next = Next::Messages;
-                        break;
-                    }
-                    Next::Close(frame) => self.in_hand = Some(frame),
-                    Next::Nothing => {
-                        self.guest.messages = None;
-                        break;
-                    }
-                }
-            }
-            let reserved = ready!(messages.poll_reserve(cx));
-            let sent = match self.in_hand.take() {
-                Some(message) => reserved.is_ok() && messages.send_item(message).is_ok(),
-                None => true,
-            };
-            if !sent {
-                // It does not listen any more.
-                self.guest.messages = None;
-            }
-            self.guest.crossed();
-        }
-        self.in_hand = None;
-        Poll::Ready(())
-    }
-
-    /// Throws away what comes, past the protocol.
-    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<Event<B::Error>> {
-        let mut bytes = [0; READ_BUFFER];
-        loop {
-            let mut buffer = ReadBuf::new(&mut bytes);
-            match Pin::new(self.socket.get_mut()).poll_read(cx, &mut buffer) {
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
-                Poll::Ready(_) => return Poll::Ready(Event::ClientGone),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-    }
-
-    /// The next frame of the guest, once the client has taken the last one.
-    fn poll_guest(&mut self, cx: &mut Context<'_>) -> Poll<Event<B::Error>> {
-        let Some(body) = &mut self.guest.body else {
-            return Poll::Pending;
-        };
-        if self.client == Client::Open {
-            match Pin::new(&mut self.socket).poll_ready(cx) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(_)) => return Poll::Ready(Event::ClientGone),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-        loop {
-            match self.frames.take_frame() {
-                Ok(Some(frame)) => return Poll::Ready(Event::FromGuest(frame)),
-                Ok(None) => {}
-                Err(error) => return Poll::Ready(Event::GuestInvalid(error)),
-            }
-            let ended = match Pin::new(&mut *body).poll_frame(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some(Ok(frame))) => {
-                    if let Some(piece) = frame.data_ref() {
-                        self.frames.push(piece);
-                    }
-                    continue;
-                }
-                Poll::Ready(Some(Err(error))) => Event::GuestEnded(Err(error)),
-                Poll::Ready(None) => match self.frames.end() {
-                    Ok(()) => Event::GuestEnded(Ok(())),
-                    Err(error) => Event::GuestInvalid(error),
-                },
-            };
-            return Poll::Ready(ended);
-        }
     }
 
     fn received(&mut self, message: Message) {

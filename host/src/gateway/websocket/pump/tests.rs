@@ -4,6 +4,7 @@ use futures::StreamExt as _;
 use http_body::Frame;
 use http_body_util::StreamBody;
 use tokio::io::DuplexStream;
+use tokio::sync::mpsc;
 
 const SHORT: Patience = Patience {
     ping: Duration::from_millis(10),
