@@ -16,6 +16,7 @@ use super::invoke::InvokeArgs;
 use super::new::NewArgs;
 use super::openapi::OpenapiArgs;
 use super::output::Format;
+use super::traffic_args::{RmArgs, RollbackArgs, SplitArgs, VersionsArgs};
 use crate::names::{FunctionName, NameError};
 use crate::registry::{Percent, TimeLimit};
 
@@ -294,58 +295,6 @@ pub(crate) struct DeployArgs {
     /// versions by more than this, such as `1%`
     #[arg(long, value_name = "SHARE", requires = "canary")]
     pub(crate) abort_on: Option<Percent>,
-
-    #[command(flatten)]
-    pub(crate) client: ClientArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct VersionsArgs {
-    /// The function
-    #[arg(value_parser = name)]
-    pub(crate) name: FunctionName,
-
-    #[command(flatten)]
-    pub(crate) client: ClientArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SplitArgs {
-    /// The function
-    #[arg(value_parser = name)]
-    pub(crate) name: FunctionName,
-
-    /// Versions and their weights
-    #[arg(value_name = "VERSION=WEIGHT", required = true)]
-    pub(crate) weights: Vec<String>,
-
-    #[command(flatten)]
-    pub(crate) client: ClientArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RollbackArgs {
-    /// The function
-    #[arg(value_parser = name)]
-    pub(crate) name: FunctionName,
-
-    /// Give all traffic to this version [default: to whoever had it before]
-    #[arg(long, value_name = "VERSION")]
-    pub(crate) to: Option<u32>,
-
-    #[command(flatten)]
-    pub(crate) client: ClientArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RmArgs {
-    /// The function
-    #[arg(value_parser = name)]
-    pub(crate) name: FunctionName,
-
-    /// Do not ask
-    #[arg(short, long)]
-    pub(crate) yes: bool,
 
     #[command(flatten)]
     pub(crate) client: ClientArgs,

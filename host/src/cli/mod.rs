@@ -23,6 +23,7 @@ mod public;
 #[cfg(test)]
 mod testing;
 mod traffic;
+mod traffic_args;
 mod up;
 mod watch;
 

@@ -1,9 +1,9 @@
 //! Commands about a function's versions: `versions`, `split`, `rollback`, `rm`.
 
-use super::args::{RmArgs, RollbackArgs, SplitArgs, VersionsArgs};
 use super::client::Admin;
 use super::exit::Exit;
 use super::output::{self, Output};
+use super::traffic_args::{RmArgs, RollbackArgs, SplitArgs, VersionsArgs};
 use crate::registry::Split;
 use anyhow::Context as _;
 use reqwest::Method;
