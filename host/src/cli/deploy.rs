@@ -15,7 +15,7 @@ use tokio::fs::File;
 use tokio_util::io::ReaderStream;
 
 use super::args::DeployArgs;
-use super::build::{self, BuildOptions, MissingTarget, Purpose, Toolchain};
+use super::build;
 use super::client::Admin;
 use super::output::Output;
 use super::project::{self, Project};
@@ -34,17 +34,8 @@ const PIECE: usize = 64 * 1024;
 /// When the function does not build, the host is not there, or it refuses.
 pub(super) async fn run(args: &DeployArgs, output: &Output) -> anyhow::Result<()> {
     let project = one_project(args)?;
-    let options = BuildOptions {
-        toolchain: Toolchain::from_env(),
-        missing_target: MissingTarget::Install,
-        purpose: Purpose::Deploying,
-    };
-    let built = build::build(std::slice::from_ref(&project), &options, output).await?;
-    for one in &built {
-        one.print(output);
-    }
-    build::require_all(&built)?;
-    let component = built[0].outcome.as_ref().expect("every function was built");
+    let built = build::build_one(&project, output).await?;
+    let component = &built.file;
 
     let admin = Admin::new(&args.client)?;
     let start = Instant::now();
@@ -74,7 +65,7 @@ pub(super) async fn run(args: &DeployArgs, output: &Output) -> anyhow::Result<()
         .json()
         .await
         .context("the host's answer is not JSON")?;
-    let own = [step("build", built[0].elapsed), step("upload", uploaded)];
+    let own = [step("build", built.elapsed), step("upload", uploaded)];
     if let Some(steps) = deployed["steps"].as_array_mut() {
         steps.splice(..0, own);
     }

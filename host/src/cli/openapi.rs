@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::Value;
 
-use super::build::{self, BuildOptions, MissingTarget, Purpose, Toolchain};
+use super::build;
 use super::client::Admin;
 use super::client_args::ClientArgs;
 use super::output::Output;
@@ -75,18 +75,8 @@ pub(super) async fn run(args: &OpenapiArgs, output: &Output) -> anyhow::Result<(
 /// The document of a function that is built for it, and asked.
 async fn local(path: &Path, output: &Output) -> anyhow::Result<Value> {
     let project = project::only(path)?;
-    let options = BuildOptions {
-        toolchain: Toolchain::from_env(),
-        missing_target: MissingTarget::Install,
-        purpose: Purpose::Deploying,
-    };
-    let built = build::build(std::slice::from_ref(&project), &options, output).await?;
-    for one in &built {
-        one.print(output);
-    }
-    build::require_all(&built)?;
-    let component = built[0].outcome.as_ref().expect("every function was built");
-    let bytes = tokio::fs::read(component).await;
+    let component = build::build_one(&project, output).await?.file;
+    let bytes = tokio::fs::read(&component).await;
     let bytes = bytes.with_context(|| format!("`{}` cannot be read", component.display()))?;
     let _progress = output.progress(format_args!("starting `{}`", project.name));
     let description = describe(&project, &bytes).await?;

@@ -10,6 +10,7 @@ mod workspace;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -26,6 +27,17 @@ pub(crate) struct BuildOptions {
     pub(crate) toolchain: Toolchain,
     pub(crate) missing_target: MissingTarget,
     pub(crate) purpose: Purpose,
+}
+
+impl BuildOptions {
+    /// As commands build what is to be deployed.
+    fn deploying() -> Self {
+        Self {
+            toolchain: Toolchain::from_env(),
+            missing_target: MissingTarget::Install,
+            purpose: Purpose::Deploying,
+        }
+    }
 }
 
 /// What is built for. A manifest's own profile is kept for both.
@@ -82,7 +94,7 @@ impl BuildFailure {
 ///
 /// # Errors
 /// Only when nothing can be built at all: cargo or the wasm target is missing.
-pub(crate) async fn build<'a>(
+async fn build<'a>(
     functions: &'a [Project],
     options: &BuildOptions,
     output: &Output,
@@ -236,6 +248,30 @@ struct Summary<'a> {
     elapsed_ms: u128,
 }
 
+/// A function's component, as it was built.
+#[derive(Debug)]
+pub(crate) struct Component {
+    /// The next build may overwrite it.
+    pub(crate) file: PathBuf,
+    pub(crate) elapsed: Duration,
+}
+
+/// Builds one function to be deployed, and prints the outcome.
+///
+/// # Errors
+/// As [`build`], and with [`Exit::BuildFailed`] when it was not built.
+pub(crate) async fn build_one(function: &Project, output: &Output) -> anyhow::Result<Component> {
+    let functions = slice::from_ref(function);
+    let mut built = build(functions, &BuildOptions::deploying(), output).await?;
+    let built = built.pop().expect("one function has one outcome");
+    built.print(output);
+    require_all(slice::from_ref(&built))?;
+    Ok(Component {
+        file: built.outcome.expect("every function was built"),
+        elapsed: built.elapsed,
+    })
+}
+
 /// `dunlin build`: builds every function in or below `paths`; prints the path
 /// of each component.
 ///
@@ -243,12 +279,7 @@ struct Summary<'a> {
 /// As [`build`], and with [`Exit::BuildFailed`] when a function was not built.
 pub(crate) async fn run(paths: &[PathBuf], output: &Output) -> anyhow::Result<()> {
     let functions = super::project::find_all(paths)?;
-    let options = BuildOptions {
-        toolchain: Toolchain::from_env(),
-        missing_target: MissingTarget::Install,
-        purpose: Purpose::Deploying,
-    };
-    let built = build(&functions, &options, output).await?;
+    let built = build(&functions, &BuildOptions::deploying(), output).await?;
     for one in &built {
         one.print(output);
         if one.outcome.is_ok() || output.is_json() {
@@ -266,7 +297,7 @@ pub(crate) async fn run(paths: &[PathBuf], output: &Output) -> anyhow::Result<()
 ///
 /// # Errors
 /// Which of how many were not.
-pub(crate) fn require_all(built: &[Built<'_>]) -> anyhow::Result<()> {
+fn require_all(built: &[Built<'_>]) -> anyhow::Result<()> {
     let failed = built.iter().filter(|one| one.outcome.is_err()).count();
     if failed == 0 {
         return Ok(());
