@@ -111,6 +111,7 @@ impl Upgrade {
         let protocol = self.protocol;
         let open = Open {
             handler: Some(Box::pin(handler)),
+            failure: None,
             upgrade: self,
         };
         let response =
@@ -126,6 +127,8 @@ impl Upgrade {
 struct Open<F> {
     /// None when it has ended.
     handler: Option<Pin<Box<F>>>,
+    /// What it ended with, told after what it had sent.
+    failure: Option<Error>,
     upgrade: Upgrade,
 }
 
@@ -141,10 +144,7 @@ impl<F: Future<Output: Ending>> Stream for Open<F> {
             }
             if let Poll::Ready(ending) = handler.as_mut().poll(context) {
                 this.handler = None;
-                let ended = this.upgrade.end(ending.into_result());
-                if let Err(error) = ended {
-                    return Poll::Ready(Some(Err(error.into())));
-                }
+                this.failure = this.upgrade.end(ending.into_result()).err();
                 break;
             }
             if this
@@ -160,7 +160,9 @@ impl<F: Future<Output: Ending>> Stream for Open<F> {
         let taken = this.upgrade.outbox.borrow_mut().poll_take(context);
         match taken {
             Poll::Ready(bytes) => Poll::Ready(Some(Ok(bytes))),
-            Poll::Pending if this.handler.is_none() => Poll::Ready(None),
+            Poll::Pending if this.handler.is_none() => {
+                Poll::Ready(this.failure.take().map(|error| Err(error.into())))
+            }
             Poll::Pending => Poll::Pending,
         }
     }

@@ -24,7 +24,11 @@ impl Outbox {
         frame: &mut Option<Vec<u8>>,
     ) -> Poll<Result<(), WebSocketError>> {
         if !self.is_closed && self.bytes.len() >= FULL {
-            self.waiting.push(context.waker().clone());
+            // Once, however often it asks meanwhile.
+            let waker = context.waker();
+            if !self.waiting.iter().any(|it| it.will_wake(waker)) {
+                self.waiting.push(waker.clone());
+            }
             return Poll::Pending;
         }
         Poll::Ready(match frame.take() {

@@ -66,6 +66,9 @@ where
         match self.client {
             Client::Gone => Poll::Pending,
             Client::Refused => self.poll_discard(cx),
+            // What it sends may have to be answered, as pings are: who does not
+            // take answers may not ask on. The flush has the waker.
+            Client::Open | Client::Closing if self.unflushed => Poll::Pending,
             Client::Open | Client::Closing => Pin::new(&mut self.socket)
                 .poll_next(cx)
                 .map(|message| message.map_or(Event::ClientGone, Event::FromClient)),

@@ -15,6 +15,8 @@ use futures::Sink as _;
 use http_body::Body as HttpBody;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
@@ -23,6 +25,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+use tokio_util::io::InspectReader;
 
 /// Bytes that a message may have, in either direction.
 const MAX_MESSAGE: usize = 1024 * 1024;
@@ -75,13 +78,18 @@ enum Next {
     Nothing,
 }
 
+/// A stream that notes when something is read from it.
+type Heard<S> = InspectReader<S, Box<dyn FnMut(&[u8]) + Send>>;
+
 /// One WebSocket.
 pub(super) struct Pump<S, B> {
-    socket: WebSocketStream<S>,
+    socket: WebSocketStream<Heard<S>>,
     client: Client,
+    /// Bytes have come since the last ping.
+    heard: Arc<AtomicBool>,
     /// Something may wait to be written.
     unflushed: bool,
-    /// Heard nothing since the last ping.
+    /// A ping is out that nothing was heard after.
     awaiting: bool,
     /// A message that the guest has not taken.
     in_hand: Option<Bytes>,
@@ -107,12 +115,22 @@ where
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(0)
+            .max_write_buffer_size(2 * MAX_MESSAGE)
             .max_message_size(Some(MAX_MESSAGE))
             .max_frame_size(Some(MAX_MESSAGE));
+        let heard = Arc::new(AtomicBool::new(false));
+        let hears = heard.clone();
+        let hear = move |bytes: &[u8]| {
+            if !bytes.is_empty() {
+                hears.store(true, Relaxed);
+            }
+        };
+        let stream: Heard<S> = InspectReader::new(stream, Box::new(hear));
         let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
         Self {
             socket,
             client: Client::Open,
+            heard,
             unflushed: false,
             awaiting: false,
             in_hand: None,
@@ -184,7 +202,6 @@ where
     }
 
     fn received(&mut self, message: Message) {
-        self.awaiting = false;
         // The protocol answers pings and closes by itself.
         self.unflushed = true;
         let frame = match message {
@@ -292,13 +309,15 @@ where
     }
 
     fn ping(&mut self) {
-        // Who is not listened to cannot answer.
-        if self.in_hand.is_some() || self.unflushed {
-            self.awaiting = false;
-        } else if self.awaiting {
-            self.gone();
-        } else {
-            self.awaiting = true;
+        // Who is not listened to cannot answer; who is gone altogether makes the
+        // sending fail.
+        let is_listened_to = self.in_hand.is_none() && !self.unflushed;
+        let heard = self.heard.swap(false, Relaxed);
+        if self.awaiting && is_listened_to && !heard {
+            return self.gone();
+        }
+        self.awaiting = is_listened_to;
+        if !self.unflushed {
             self.start_send(Message::Ping(Bytes::new()));
         }
     }

@@ -82,9 +82,69 @@ async fn who_is_not_listened_to_is_not_asked() {
     assert_eq!(asked(true), (false, Client::Open));
     assert_eq!(asked(false), (true, Client::Open));
     assert_eq!(asked(false).1, Client::Gone);
-    pump.client = Client::Open;
-    pump.received(Message::Pong(Bytes::new()));
-    assert!(!pump.awaiting);
+}
+
+/// A long message may take longer than a ping's answer.
+#[tokio::test]
+async fn the_beginning_of_a_message_is_a_sign_of_life() {
+    let (mut client, server) = tokio::io::duplex(1024);
+    let (messages, _hears) = mpsc::channel(1);
+    let guest = Guest::new(messages, http_body_util::Empty::<Bytes>::new(), None);
+    let mut pump = Pump::new(server, guest, SHORT).await;
+    pump.ping();
+    assert!(pump.awaiting);
+    client.write_all(&PING[..3]).await.unwrap();
+    // The guest's end comes first; what is asked next is the client.
+    for _ in 0..2 {
+        let _ = poll_fn(|cx| Poll::Ready(pump.poll_event(cx).is_ready())).await;
+    }
+    pump.ping();
+    assert_eq!(pump.client, Client::Open);
+}
+
+/// 125 bytes, under a mask of zeros.
+const PING: [u8; 131] = {
+    let mut frame = [0; 131];
+    frame[0] = 0x89;
+    frame[1] = 0x80 | 125;
+    frame
+};
+
+#[tokio::test]
+async fn who_does_not_take_the_answers_to_its_pings_is_not_read() {
+    let (mut client, server) = tokio::io::duplex(1024);
+    let (messages, _hears) = mpsc::channel(1);
+    let body = futures::stream::pending::<Result<Frame<Bytes>, BodyError>>();
+    let guest = Guest::new(messages, StreamBody::new(body), None);
+    let pump = Pump::new(server, guest, Patience::default()).await;
+    let mut running = pin!(pump.run(std::future::pending()));
+    let mut sent = 0;
+    loop {
+        // Each time with a fresh budget of tokio's.
+        tokio::task::yield_now().await;
+        assert!(futures::poll!(running.as_mut()).is_pending());
+        let ping = &PING[sent % PING.len()..];
+        match futures::poll!(pin!(client.write(ping))) {
+            Poll::Ready(written) => sent += written.unwrap(),
+            Poll::Pending => break,
+        }
+        assert!(sent < 1024 * 1024, "it is read on and on");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_gone_is_noticed_while_nobody_listens() {
+    let ends = open(SHORT).await;
+    let mut client = as_client(ends.client).await;
+    for _ in 0..3 {
+        futures::SinkExt::send(&mut client, Message::text("unheard"))
+            .await
+            .unwrap();
+    }
+    drop(client);
+    ends.says.closed().await;
+    ends.running.await.unwrap().unwrap();
+    drop(ends.hears);
 }
 
 #[tokio::test]
