@@ -29,19 +29,22 @@ where
     /// Where the rest is read if nobody wants it. Not where it is dropped: that
     /// may be a thread that guests keep busy.
     rest: Option<Handle>,
+    /// The peer sends it: unasked, or because it was asked to go on.
+    is_coming: bool,
 }
 
 impl<B: Body + Send + Unpin> Arriving<B> {
     /// Takes over the body of a request, on its connection's event loop.
     pub(crate) fn request(request: Request<B>) -> Request<Self> {
-        // Over HTTP/2 the rest is cancelled without loss. Who expects to be told
-        // to go on has sent nothing yet.
-        let comes_anyway = request.version() <= Version::HTTP_11
-            && !request.body().is_end_stream()
-            && !request.headers().contains_key(header::EXPECT);
+        // Over HTTP/2 the rest is cancelled without loss.
+        let is_owed = request.version() <= Version::HTTP_11 && !request.body().is_end_stream();
+        // Who expects to be told to go on has sent nothing yet; it is told when
+        // the body is first asked for.
+        let is_coming = !request.headers().contains_key(header::EXPECT);
         request.map(|body| Self {
             body: Some(body),
-            rest: comes_anyway.then(Handle::current),
+            rest: is_owed.then(Handle::current),
+            is_coming,
         })
     }
 }
@@ -54,6 +57,7 @@ impl<B: Body + Send + Unpin> Body for Arriving<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.is_coming = true;
         let Some(body) = &mut self.body else {
             return Poll::Ready(None);
         };
@@ -76,6 +80,7 @@ impl<B: Body + Send + Unpin> Body for Arriving<B> {
 impl<B: Body + Send + Unpin + 'static> Drop for Arriving<B> {
     fn drop(&mut self) {
         if let (Some(body), Some(runtime)) = (self.body.take(), &self.rest)
+            && self.is_coming
             && !body.is_end_stream()
         {
             runtime.spawn(tokio::time::timeout(LONGEST, discard(body)));

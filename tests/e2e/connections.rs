@@ -162,6 +162,30 @@ async fn who_is_answered_early_may_send_the_rest() {
     assert_eq!(wire.response().await.1, "get");
 }
 
+/// Nor is it lost on who was told to go on and then said too much.
+#[tokio::test]
+async fn who_was_told_to_go_on_may_send_the_rest() {
+    let host = Host::start().await;
+    host.deploy("misc", "[limits]\nrequest_body = \"1MiB\"")
+        .await;
+    let mut wire = Wire::connect(host.listen).await;
+    wire.send(
+        "POST /misc/count HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\
+         expect: 100-continue\r\n\r\n",
+    )
+    .await;
+    assert_eq!(wire.head().await.status(), 100);
+    let piece = "x".repeat(1 << 20);
+    for _ in 0..32 {
+        wire.send_chunk(&piece).await;
+    }
+    wire.send_chunk("").await;
+    assert_eq!(wire.response().await.0.status(), 413);
+    wire.send("GET /misc/method HTTP/1.1\r\nhost: h\r\n\r\n")
+        .await;
+    assert_eq!(wire.response().await.1, "get");
+}
+
 /// But not for ever.
 #[tokio::test]
 async fn the_rest_of_a_body_is_not_waited_for_long() {
