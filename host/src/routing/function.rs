@@ -1,7 +1,7 @@
 //! The routes of one version: method and path template to a route.
 
 use crate::registry::{Description, RouteSpec};
-use matchit::Router;
+use matchit::{InsertError, Router};
 use thiserror::Error;
 
 /// Why a version's routes can't stand side by side.
@@ -18,28 +18,25 @@ pub enum RouteConflict {
         reason: String,
     },
     /// Two routes would answer the same requests.
-    #[error("routes {first} and {second} both answer `{method} {path}`: change one of them")]
-    Duplicate {
-        /// Position of the first.
-        first: usize,
-        /// Position of the second.
-        second: usize,
+    #[error("`{method} {first}` and `{method} {second}` answer the same requests: change one")]
+    Same {
         /// The method that both have.
         method: String,
-        /// The template that both have.
-        path: String,
+        /// The template of one.
+        first: String,
+        /// The template of the other.
+        second: String,
     },
 }
 
 /// The routes of one version.
-#[derive(Debug)]
+///
+/// Each method has its own, so that `GET /old` hides no `PUT /{name}`.
+#[derive(Debug, Default)]
 pub(super) struct FunctionRoutes {
-    paths: Router<Methods>,
+    /// By method; `*` for any.
+    methods: Vec<(String, Router<u32>)>,
 }
-
-/// The routes with one template, by method.
-#[derive(Clone, Debug, Default)]
-struct Methods(Vec<(String, u32)>);
 
 /// What a path and method lead to.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,62 +54,69 @@ impl FunctionRoutes {
     ///
     /// The first template that is not valid, or that another route has too.
     pub(super) fn new(description: &Description) -> Result<Self, RouteConflict> {
-        let mut templates: Vec<(&str, Methods)> = Vec::new();
-        for (index, RouteSpec { method, path, .. }) in description.routes.iter().enumerate() {
+        let mut routes = Self::default();
+        for (index, route) in description.routes.iter().enumerate() {
             let id = u32::try_from(index).expect("a description has at most 1,000 routes");
-            let Some((_, methods)) = templates.iter_mut().find(|(other, _)| other == path) else {
-                templates.push((path, Methods(vec![(method.clone(), id)])));
-                continue;
-            };
-            if let Some((_, first)) = methods.0.iter().find(|(other, _)| other == method) {
-                return Err(RouteConflict::Duplicate {
-                    first: *first as usize,
-                    second: index,
-                    method: method.clone(),
-                    path: path.clone(),
-                });
-            }
-            methods.0.push((method.clone(), id));
+            routes.add(route, id)?;
         }
-        let mut paths = Router::new();
-        for (path, methods) in templates {
-            let method = methods.0[0].0.clone();
-            let refuse = |reason: String| RouteConflict::Template {
-                method: method.clone(),
-                path: path.to_owned(),
-                reason,
-            };
-            if !path.starts_with('/') {
-                return Err(refuse("a path begins with `/`".to_owned()));
-            }
-            paths
-                .insert(path, methods)
-                .map_err(|error| refuse(error.to_string()))?;
-        }
-        Ok(Self { paths })
+        Ok(routes)
     }
 
-    /// Finds the route for a path below the mount. `HEAD` falls back to `GET`.
-    pub(super) fn find(&self, method: &str, path: &str) -> Matched {
-        let Ok(found) = self.paths.at(path) else {
-            return Matched::Nothing;
+    fn add(&mut self, route: &RouteSpec, id: u32) -> Result<(), RouteConflict> {
+        let RouteSpec { method, path, .. } = route;
+        let refuse = |reason: String| RouteConflict::Template {
+            method: method.clone(),
+            path: path.clone(),
+            reason,
         };
-        let methods = &found.value.0;
-        let by_name = |name: &str| methods.iter().find(|(other, _)| other == name);
-        let route = by_name(method)
-            .or_else(|| (method == "HEAD").then(|| by_name("GET")).flatten())
-            .or_else(|| by_name("*"));
-        match route {
-            Some((_, id)) => Matched::Route(*id),
-            None => {
-                let mut allowed: Vec<&str> = methods.iter().map(|(name, _)| &**name).collect();
-                if allowed.contains(&"GET") && !allowed.contains(&"HEAD") {
-                    allowed.push("HEAD");
-                }
-                allowed.sort_unstable();
-                Matched::OtherMethods(allowed.join(", "))
-            }
+        if !path.starts_with('/') {
+            return Err(refuse("a path begins with `/`".to_owned()));
         }
+        let known = self.methods.iter().position(|(name, _)| name == method);
+        let known = known.unwrap_or_else(|| {
+            self.methods.push((method.clone(), Router::new()));
+            self.methods.len() - 1
+        });
+        self.methods[known]
+            .1
+            .insert(path, id)
+            .map_err(|error| match error {
+                InsertError::Conflict { with } => RouteConflict::Same {
+                    method: method.clone(),
+                    first: with,
+                    second: path.clone(),
+                },
+                other => refuse(other.to_string()),
+            })
+    }
+
+    /// Finds the route for a path below the mount: the method's own; for
+    /// `HEAD`, that of `GET`; else one for any method.
+    pub(super) fn find(&self, method: &str, path: &str) -> Matched {
+        let of = |name: &str| {
+            let (_, routes) = self.methods.iter().find(|(other, _)| other == name)?;
+            routes.at(path).ok().map(|found| *found.value)
+        };
+        of(method)
+            .or_else(|| (method == "HEAD").then(|| of("GET")).flatten())
+            .or_else(|| of("*"))
+            .map_or_else(|| self.others(path), Matched::Route)
+    }
+
+    fn others(&self, path: &str) -> Matched {
+        let having = self
+            .methods
+            .iter()
+            .filter(|(_, routes)| routes.at(path).is_ok());
+        let mut allowed: Vec<&str> = having.map(|(name, _)| &**name).collect();
+        if allowed.is_empty() {
+            return Matched::Nothing;
+        }
+        if allowed.contains(&"GET") && !allowed.contains(&"HEAD") {
+            allowed.push("HEAD");
+        }
+        allowed.sort_unstable();
+        Matched::OtherMethods(allowed.join(", "))
     }
 }
 
@@ -167,20 +171,32 @@ mod tests {
     }
 
     #[test]
+    fn a_route_hides_none_of_another_method() {
+        let table = routes(&[
+            ("GET", "/old"),
+            ("PUT", "/{name}"),
+            ("GET", "/items/{id}"),
+            ("DELETE", "/items/{item_id}"),
+            ("*", "/{*path}"),
+        ])
+        .unwrap();
+        assert_eq!(table.find("GET", "/old"), Matched::Route(0));
+        assert_eq!(table.find("PUT", "/old"), Matched::Route(1));
+        assert_eq!(table.find("DELETE", "/items/7"), Matched::Route(3));
+        assert_eq!(table.find("PATCH", "/old"), Matched::Route(4));
+    }
+
+    #[test]
     fn conflicts_name_both_sides() {
-        let error = routes(&[("GET", "/a"), ("POST", "/a"), ("GET", "/a")]).unwrap_err();
+        let error = |list| routes(list).unwrap_err().to_string();
         assert_eq!(
-            error.to_string(),
-            "routes 0 and 2 both answer `GET /a`: change one of them"
+            error(&[("GET", "/{a}/x"), ("POST", "/{a}/x"), ("GET", "/{b}/x")]),
+            "`GET /{a}/x` and `GET /{b}/x` answer the same requests: change one"
         );
-        let error = routes(&[("GET", "/{a}/x"), ("GET", "/{b}/x")])
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("GET /{b}/x") && error.contains("/{a}/x"),
-            "{error}"
+        assert_eq!(
+            error(&[("GET", "no-slash")]),
+            "route `GET no-slash`: a path begins with `/`"
         );
-        assert!(routes(&[("GET", "no-slash")]).is_err());
-        assert!(routes(&[("GET", "/{")]).is_err());
+        assert!(error(&[("GET", "/{")]).starts_with("route `GET /{`: "));
     }
 }
