@@ -182,7 +182,8 @@ impl Gateway {
         let route = match found.map_err(|error| (error, None))? {
             Found::Route(route) => route,
             Found::Docs(docs) => {
-                return docs::answer(&request, &docs).map_err(|error| (error, None));
+                let answer = Box::pin(docs::answer(&request, &docs)).await;
+                return answer.map_err(|error| (error, None));
             }
         };
         let response = if route.is_websocket() {

@@ -25,8 +25,15 @@ pub(super) const EXPLORER: &[Asset] = &[SWAGGER_UI_STYLE, SWAGGER_UI_SCRIPT, EXP
 /// The same for the page to read.
 pub(super) static REFERENCE: LazyLock<[Asset; 2]> = LazyLock::new(|| [redoc(), REFERENCE_SCRIPT]);
 
-/// Redoc's script, out of the page that aide makes of it. Compressed when the
-/// first asks for it.
+/// Makes what the page consists of, if it was not yet: that takes a while.
+pub(super) async fn prepare_reference() {
+    let made = tokio::task::spawn_blocking(|| {
+        LazyLock::force(&REFERENCE);
+    });
+    made.await.expect("making it does not panic");
+}
+
+/// Redoc's script, out of the page that aide makes of it.
 fn redoc() -> Asset {
     let page = aide::redoc::Redoc::new("").html();
     let script = page.split_once("<script>").and_then(|(_, rest)| {

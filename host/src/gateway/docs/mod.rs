@@ -27,10 +27,13 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 /// # Errors
 ///
 /// When the page has no such part.
-pub(super) fn answer<B>(
+pub(super) async fn answer<B>(
     request: &Request<B>,
     docs: &Docs,
 ) -> Result<Response<Outgoing>, GatewayError> {
+    if docs.page() == DocsPage::Reference {
+        assets::prepare_reference().await;
+    }
     let nothing = || RouteError::NoRoute(docs.function().clone());
     let headers = request.headers();
     if let Some(part) = docs.part(request.uri()) {
