@@ -221,6 +221,13 @@ async fn each_version_has_its_own() {
     let unknown = host.run(["openapi", "shop@9"]).await;
     assert_eq!(unknown.code(), 5, "{unknown:#?}");
     assert!(unknown.stderr.contains("shop@9"), "{unknown:#?}");
+    let folder = run(host
+        .command("openapi")
+        .arg("hello")
+        .current_dir(repository().join("functions")))
+    .await;
+    assert_eq!(folder.code(), 5, "{folder:#?}");
+    assert!(folder.stderr.contains("say `./hello`"), "{folder:#?}");
     host.deploy("wasi-http", "").await;
     let silent = host.run(["openapi", "wasi-http"]).await;
     assert_eq!(silent.code(), 5, "{silent:#?}");

@@ -382,6 +382,8 @@ async fn a_new_version_ends_the_old_ones_websockets() {
 async fn who_is_in_a_room_hears_what_is_said_there() {
     let host = Host::start_with(&["--workers", "1"]).await;
     host.deploy("chat", "").await;
+    let table = host.run(["ls"]).await.succeeded().stdout;
+    assert!(table.contains(" WS "), "{table}");
     // A request may get another instance, if this one computes right now.
     let counted = async |expected: &str| {
         until("the room's members are counted", async || {

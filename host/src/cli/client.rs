@@ -170,7 +170,11 @@ pub(super) async fn ls(args: &LsArgs, output: &Output) -> anyhow::Result<()> {
             if route["quarantined"] == true {
                 lane.push_str(" (keeps crashing: kept apart)");
             }
-            let route = [text("method"), text("path"), lane, text("summary")];
+            let method = match route["kind"] == "websocket" {
+                true => "WS".to_owned(),
+                false => text("method"),
+            };
+            let route = [method, text("path"), lane, text("summary")];
             table.add_row(head.into_iter().chain(route));
             head = Default::default();
         }

@@ -65,7 +65,11 @@ pub(super) async fn run(args: &OpenapiArgs, output: &Output) -> anyhow::Result<(
             if let Some(version) = version {
                 path.push_str(&format!("?version={version}"));
             }
-            Admin::new(&args.client)?.get(&path).await?
+            let document = Admin::new(&args.client)?.get(&path).await;
+            document.map_err(|error| match Path::new(name.as_str()).is_dir() {
+                true => error.context(format!("for the folder `{name}`, say `./{name}`")),
+                false => error,
+            })?
         }
         Some(Subject::Local(path)) => local(path, output).await?,
     };

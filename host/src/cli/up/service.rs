@@ -8,7 +8,7 @@ use super::functions::{self, Functions};
 use crate::admin::Rollout;
 use crate::gateway::{BuildFailed, Builds, FunctionBuild};
 use crate::names::{FunctionName, VersionId};
-use crate::registry::{Act, Actor, Digest, DocsPage, Manifest, Outcome};
+use crate::registry::{Act, Actor, Digest, DocsPage, Manifest, Outcome, RouteKind};
 use anyhow::Context as _;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -254,9 +254,18 @@ impl<'o> Service<'o> {
                     manifest.mount.as_str()
                 };
                 for route in &version.description.routes {
+                    // Browsers ask so by themselves.
+                    if route.method == "OPTIONS" {
+                        continue;
+                    }
+                    let (method, scheme) = match (route.kind, bound.scheme) {
+                        (RouteKind::Http, scheme) => (&*route.method, scheme),
+                        (RouteKind::WebSocket, "https") => ("WS", "wss"),
+                        (RouteKind::WebSocket, _) => ("WS", "ws"),
+                    };
                     text.push_str(&format!(
-                        "  {:<7} {}://{}{mount}{}\n",
-                        route.method, bound.scheme, bound.listen, route.path
+                        "  {method:<7} {scheme}://{}{mount}{}\n",
+                        bound.listen, route.path
                     ));
                 }
                 if version.documented(DocsPage::Explorer).is_some() {
