@@ -51,6 +51,11 @@ async fn cookies(headers: Headers) -> String {
     headers.get("cookie").unwrap_or("none").to_owned()
 }
 
+#[get("/var/{name}")]
+fn var(name: String) -> Result<String, Error> {
+    Ok(dunlin::var(&name)?)
+}
+
 #[get("/weather")]
 async fn weather() -> Result<String, Error> {
     let answer = dunlin::fetch::get("https://weather.test/today")
@@ -119,6 +124,7 @@ dunlin::app![
     raw,
     login,
     cookies,
+    var,
     weather,
     slow,
     stream,
@@ -240,6 +246,17 @@ fn without_a_fake_the_message_names_the_remedy() {
         "there is no network in native tests: answer `https://weather.test/` with \
          `client.on_fetch(…)` of `dunlin::testing::TestClient`"
     );
+}
+
+#[test]
+fn variables_are_those_of_the_test() {
+    let client = client();
+    let told = client.get("/var/TOKEN").send();
+    assert_eq!(told.status(), 500);
+    client.set_var("TOKEN", "a");
+    client.set_var("TOKEN", "b");
+    assert_eq!(client.get("/var/TOKEN").send().text(), "b");
+    assert_eq!(self::client().get("/var/TOKEN").send().status(), 500);
 }
 
 #[test]

@@ -48,7 +48,18 @@ async fn countdown(from: u32, socket: WebSocket) -> Result<(), Error> {
         socket.send_json(&second).await?;
     }
     match from {
-        0 => Err(Error::msg("there is nothing to count")),
+        0 => {
+            socket.send("none").await?;
+            Err(Error::msg("there is nothing to count"))
+        }
+        5 => {
+            socket.close(1005, "");
+            Ok(())
+        }
+        6 => socket
+            .send(vec![0; 1024 * 1024 + 1])
+            .await
+            .map_err(Into::into),
         7 => {
             socket.close(4007, "seven");
             Ok(())
@@ -120,6 +131,33 @@ fn the_function_closes() {
     assert_eq!(client.elapsed(), Duration::from_secs(3));
     assert_eq!(ends("/countdown/0"), (Some(1011), String::new()));
     assert_eq!(ends("/countdown/7"), (Some(4007), "seven".into()));
+    // What the host would not let through.
+    for path in ["/countdown/5", "/countdown/6"] {
+        assert_eq!(ends(path), (Some(1011), String::new()), "{path}");
+    }
+}
+
+#[test]
+fn what_was_sent_before_a_failure_arrives() {
+    let mut socket = client().get("/countdown/0").websocket().unwrap();
+    assert_eq!(socket.recv_text(), "none");
+    assert_eq!(socket.recv(), None);
+    assert_eq!(socket.closed().unwrap().code, Some(1011));
+}
+
+#[test]
+fn a_message_that_is_too_large_closes() {
+    let client = client();
+    let talk = client.get("/room").header("sec-websocket-protocol", "talk");
+    let mut socket = talk.websocket().unwrap();
+    socket.send("a".repeat(1024 * 1024));
+    assert_eq!(socket.recv_text().len(), 1024 * 1024);
+    socket.send("a".repeat(1024 * 1024 + 1));
+    assert_eq!(socket.recv(), None);
+    assert_eq!(socket.closed().unwrap().code, Some(1009));
+    // The handler is told, too.
+    client.get("/countdown/2").websocket().unwrap().recv_text();
+    assert_eq!(LEFT.take().map(|left| left.code), Some(Some(1009)));
 }
 
 #[test]

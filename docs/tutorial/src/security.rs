@@ -8,12 +8,11 @@ struct User {
 }
 
 #[dependency]
-async fn current_user(Bearer(token): Bearer) -> Result<User, HttpError> {
-    let known = dunlin::var("TOKEN").unwrap_or("tea-for-two".into());
-    if security::same(&token, &known) {
+async fn current_user(Bearer(token): Bearer) -> Result<User, Error> {
+    if security::same(&token, dunlin::var("TOKEN")?) {
         Ok(User { name: "ada".into() })
     } else {
-        Err(Bearer::refused())
+        Err(Bearer::refused().into())
     }
 }
 

@@ -218,6 +218,17 @@ impl TestClient {
         self.inside.world.provide_with(provider);
     }
 
+    /// Sets a variable or a secret for what [`var`](crate::var) reads;
+    /// `std::env::var` has the environment of the test.
+    ///
+    /// # Panics
+    /// If requests went to a real host already.
+    #[track_caller]
+    pub fn set_var(&self, name: &str, value: &str) {
+        self.assert_in_reach();
+        self.inside.world.set_var(name, value);
+    }
+
     /// The virtual time since the client was made: how long the app has waited
     /// so far.
     ///

@@ -49,6 +49,7 @@ pub(crate) struct World {
     fetches: RefCell<Vec<(String, Fetch)>>,
     /// A [`Provider`] of each type.
     providers: RefCell<HashMap<TypeId, Box<dyn Any>>>,
+    vars: RefCell<HashMap<String, String>>,
     /// What the app keeps between requests.
     pub(crate) states: RefCell<Extensions>,
 }
@@ -77,7 +78,13 @@ impl World {
     }
 
     pub(super) fn is_untouched(&self) -> bool {
-        self.fetches.borrow().is_empty() && self.providers.borrow().is_empty()
+        self.fetches.borrow().is_empty()
+            && self.providers.borrow().is_empty()
+            && self.vars.borrow().is_empty()
+    }
+
+    pub(super) fn set_var(&self, name: &str, value: &str) {
+        self.vars.borrow_mut().insert(name.into(), value.into());
     }
 
     pub(super) fn provide_with<T, R, F>(&self, provider: F)
@@ -125,6 +132,11 @@ pub(crate) async fn fetch(request: Request) -> Result<Response, FetchError> {
         Some(fake) => fake(request).await,
         None => Err(FetchError::NoHost(request.target().to_owned())),
     }
+}
+
+/// A variable that a test sets.
+pub(crate) fn var(name: &str) -> Option<String> {
+    World::current()?.vars.borrow().get(name).cloned()
 }
 
 /// The value of a dependency that a test provides.

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 use std::{env, fs, process};
 
 use serde_json::Value;
@@ -32,6 +33,10 @@ kill "$host"
 wait "$host"
 rm -rf "$1"
 "#;
+
+/// A message that has not come after so long never will. A host's handlers
+/// take their time in earnest.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A running host, and the function in it.
 pub(super) struct Host {
@@ -221,9 +226,19 @@ impl HostSocket {
         let _ = self.0.send(message);
     }
 
+    #[track_caller]
     pub(super) fn receive(&mut self) -> Frame {
+        let end = Instant::now() + LIMIT;
         loop {
+            // Pings come all the time.
+            let left = end.saturating_duration_since(Instant::now());
+            let left = left.max(Duration::from_millis(1));
+            // Only a time of zero is refused.
+            let _ = self.0.get_mut().set_read_timeout(Some(left));
             match self.0.read() {
+                Err(tungstenite::Error::Io(error)) if is_timeout(&error) => {
+                    panic!("the function has sent nothing for a minute, and has not closed")
+                }
                 Ok(tungstenite::Message::Text(text)) => {
                     return Frame::Message(Message::Text(text.to_string()));
                 }
@@ -254,6 +269,11 @@ impl HostSocket {
     }
 }
 
+fn is_timeout(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{TimedOut, WouldBlock};
+    matches!(error.kind(), TimedOut | WouldBlock)
+}
+
 /// `DUNLIN_BIN`, or the one that was built beside the test, or that in `PATH`.
 fn binary() -> PathBuf {
     if let Some(binary) = env::var_os("DUNLIN_BIN") {
@@ -270,7 +290,8 @@ fn binary() -> PathBuf {
         .unwrap_or_else(|| "dunlin".into())
 }
 
-/// A folder that was not there before.
+/// A folder that was not there before. For this user alone: the host's log
+/// tells the first token.
 fn new_folder() -> Result<PathBuf, String> {
     let now = std::time::SystemTime::now();
     let now = now
@@ -278,7 +299,11 @@ fn new_folder() -> Result<PathBuf, String> {
         .unwrap_or_default();
     let name = format!("dunlin-test-{}-{}", process::id(), now.as_nanos());
     let folder = env::temp_dir().join(name);
-    fs::create_dir(&folder)
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(&folder)
         .map_err(|error| format!("`{}` cannot be made: {error}", folder.display()))?;
     Ok(folder)
 }

@@ -33,6 +33,7 @@
 //!   and so is `std::thread::sleep`.
 //! - **The network is what the test says**: [`TestClient::on_fetch`].
 //! - **Dependencies** may be replaced: [`TestClient::provide`].
+//! - **Variables and secrets**: [`TestClient::set_var`].
 //! - **WebSockets**: [`TestRequest::websocket`]; several may be open at once.
 //! - **Work that was [`spawn`](crate::spawn)ed** has ended when
 //!   [`send`](TestRequest::send) returns, or, where the answer is streamed,
@@ -50,8 +51,9 @@
 //! in `PATH`.
 //!
 //! No test can reach into a host: a client that is given
-//! [`on_fetch`](TestClient::on_fetch) or [`provide`](TestClient::provide) goes on natively, with a note on
-//! standard error; [`TestClient::native`] always does.
+//! [`on_fetch`](TestClient::on_fetch), [`provide`](TestClient::provide) or
+//! [`set_var`](TestClient::set_var) goes on natively, with a note on standard
+//! error; [`TestClient::native`] always does.
 
 mod body;
 mod client;
@@ -72,4 +74,4 @@ pub use response::TestResponse;
 pub use socket::TestSocket;
 
 pub(crate) use executor::with_spawned;
-pub(crate) use fakes::{World, fetch, provided, spawn};
+pub(crate) use fakes::{World, fetch, provided, spawn, var};

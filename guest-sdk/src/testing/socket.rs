@@ -13,6 +13,7 @@ use futures::future::LocalBoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::client::Inside;
 use super::host::HostSocket;
@@ -24,6 +25,9 @@ use crate::websocket::{Close, Message};
 
 /// A message that has not come after so much virtual time never will.
 const LIMIT: Duration = Duration::from_secs(3600);
+
+/// Bytes that a message may have, as in the host.
+const MAX_MESSAGE: usize = 1024 * 1024;
 
 /// A WebSocket that a test has opened, see
 /// [`TestRequest::websocket`](super::TestRequest::websocket).
@@ -59,11 +63,12 @@ impl TestSocket {
     }
 
     /// Sends a message: a `String`, a `&str`, a `Vec<u8>` or a [`Message`]. One
-    /// to a function that has closed is lost, as on the network.
+    /// to a function that has closed is lost, as on the network; one of more
+    /// than 1 MiB closes with 1009, as in the host.
     pub fn send(&mut self, message: impl Into<Message>) {
         let message = message.into();
         match &mut self.peer {
-            Peer::Native(native) => native.send(&frames::message(&message)),
+            Peer::Native(native) => native.send_message(&message),
             Peer::Host(socket) => socket.send(message),
         }
     }
@@ -165,6 +170,8 @@ pub(super) struct Native {
     /// None: nothing more is sent.
     out: Option<mpsc::UnboundedSender<Vec<u8>>>,
     frames: mpsc::UnboundedReceiver<Frame>,
+    /// The host would have closed with it.
+    refused: Option<u16>,
 }
 
 impl Native {
@@ -186,6 +193,16 @@ impl Native {
             inside,
             out: Some(out),
             frames,
+            refused: None,
+        }
+    }
+
+    fn send_message(&mut self, message: &Message) {
+        if size(message) <= MAX_MESSAGE {
+            self.send(&frames::message(message));
+        } else if self.out.is_some() {
+            self.refused = Some(1009);
+            self.close(1009, "");
         }
     }
 
@@ -203,6 +220,9 @@ impl Native {
 
     #[track_caller]
     fn receive(&mut self) -> Frame {
+        if let Some(code) = self.refused {
+            return Frame::Close(closed(code));
+        }
         let next = timeout(LIMIT, self.frames.next());
         match self.inside.run(next) {
             Ok(Some(frame)) => frame,
@@ -222,8 +242,12 @@ impl Drop for Native {
 /// host ends the connection.
 async fn pump(mut answers: Body, to: mpsc::UnboundedSender<Frame>) {
     let mut bytes = Vec::new();
-    let code = loop {
+    let code = 'open: loop {
         while let Some(frame) = frames::take(&mut bytes) {
+            if let Err(why) = check(&frame) {
+                eprintln!("the WebSocket's handler sent {why}");
+                break 'open 1011;
+            }
             // Who has dropped its end wants no more.
             let _ = to.unbounded_send(frame);
         }
@@ -237,6 +261,28 @@ async fn pump(mut answers: Body, to: mpsc::UnboundedSender<Frame>) {
         }
     };
     let _ = to.unbounded_send(Frame::Close(closed(code)));
+}
+
+/// What the host takes from a function.
+fn check(frame: &Frame) -> Result<(), String> {
+    match frame {
+        Frame::Message(message) if size(message) > MAX_MESSAGE => {
+            Err(format!("a message of {} bytes", size(message)))
+        }
+        Frame::Close(Close {
+            code: Some(code), ..
+        }) if !CloseCode::from(*code).is_allowed() => {
+            Err(format!("the close code {code}, which none may send"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn size(message: &Message) -> usize {
+    match message {
+        Message::Text(text) => text.len(),
+        Message::Binary(bytes) => bytes.len(),
+    }
 }
 
 pub(super) fn closed(code: u16) -> Close {
