@@ -154,14 +154,17 @@ impl<T: Dependency> FromRequestParts for Dep<T> {
         if let Some(known) = parts.extensions().get::<Provided<T>>() {
             return Ok(Dep(known));
         }
-        if parts.extensions().get::<Told<T>>().is_some() {
-            return Err(Invalid::from(Vec::new()).into());
+        if let Some(told) = parts.extensions().get::<Told<T>>() {
+            return Err(told.invalid.clone().into());
         }
         match provide(parts).await {
             Ok(provided) => Ok(Dep(parts.extensions_mut().insert(provided))),
             Err(rejection) => {
-                if let Rejection::Invalid(_) = rejection {
-                    parts.extensions_mut().insert(Told::<T>(PhantomData));
+                if let Rejection::Invalid(invalid) = &rejection {
+                    parts.extensions_mut().insert(Told::<T> {
+                        invalid: invalid.clone(),
+                        provided: PhantomData,
+                    });
                 }
                 Err(rejection)
             }
@@ -173,9 +176,11 @@ impl<T: Dependency> FromRequestParts for Dep<T> {
     }
 }
 
-/// What is wrong with the request was told when the value was asked for first;
-/// the one answer lists it once.
-struct Told<T>(PhantomData<T>);
+/// What was wrong with the request when the value was asked for first.
+struct Told<T> {
+    invalid: Invalid,
+    provided: PhantomData<T>,
+}
 
 async fn provide<T: Dependency>(parts: &mut Parts) -> Result<Provided<T>, Rejection> {
     #[cfg(not(target_arch = "wasm32"))]

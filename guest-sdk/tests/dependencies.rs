@@ -124,6 +124,15 @@ async fn optional(user: Result<Dep<User>, dunlin::extract::Rejection>) -> String
     user.map_or_else(|_| "nobody".into(), |user| user.name.clone())
 }
 
+/// Does without a paging, but not without a window.
+#[get("/window")]
+async fn windowed(
+    paging: Result<Dep<Paging>, dunlin::extract::Rejection>,
+    window: Dep<Window>,
+) -> String {
+    format!("{} {}", paging.is_ok(), window.paging.limit)
+}
+
 /// Holds its session until the last byte is sent.
 #[get("/stream")]
 async fn stream(session: Dep<Session>) -> Body {
@@ -135,7 +144,7 @@ async fn stream(session: Dep<Session>) -> Body {
     })
 }
 
-dunlin::app![items, twice, only_admin, optional, stream];
+dunlin::app![items, twice, windowed, only_admin, optional, stream];
 
 fn client() -> TestClient {
     NOTES.take();
@@ -206,8 +215,10 @@ fn a_problem_is_told_once() {
     let client = client();
     let answer = client.get("/twice?page=1&limit=5").send();
     assert_eq!(answer.text(), "10");
-    let answer = client.get("/twice?limit=5").send();
-    assert_eq!(problems(&answer).len(), 1);
+    for path in ["/twice", "/window"] {
+        let answer = client.get(path).query(&[("limit", "5")]).send();
+        assert_eq!(problems(&answer).len(), 1, "{path}");
+    }
 }
 
 #[test]

@@ -62,6 +62,21 @@ fn detail(answer: &TestResponse) -> Value {
 }
 
 #[test]
+fn a_form_has_a_thousand_fields_at_most() {
+    let client = TestClient::native(app());
+    let with = |tags| {
+        let mut form = vec![("name", "Ada"), ("age", "36")];
+        form.extend(vec![("tag", "a"); tags]);
+        client.post("/login").form(&form).send()
+    };
+    let answer = with(998);
+    assert_eq!(answer.json::<Value>()["tag"].as_array().unwrap().len(), 998);
+    let answer = with(999);
+    assert_eq!(answer.status(), 400);
+    assert_eq!(detail(&answer), "The form has more than 1000 fields");
+}
+
+#[test]
 fn a_form_is_read_like_a_query() {
     let client = TestClient::native(app());
     let form = [

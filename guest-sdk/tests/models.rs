@@ -4,7 +4,8 @@
 
 mod problems;
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
 
 use dunlin::prelude::*;
 use dunlin::testing::TestClient;
@@ -38,6 +39,7 @@ struct Item {
 }
 
 #[model]
+#[derive(Clone)]
 struct Tag {
     #[field(min_length = 2)]
     text: String,
@@ -94,7 +96,20 @@ async fn broken() -> Json<Tag> {
     Json(Tag { text: "x".into() })
 }
 
-dunlin::app![create, list, broken];
+/// Where else items may be held.
+#[model]
+struct Held {
+    queue: VecDeque<Tag>,
+    boxed: Box<Tag>,
+    borrowed: Cow<'static, Tag>,
+}
+
+#[post("/held")]
+async fn hold(Json(held): Json<Held>) -> Json<Held> {
+    Json(held)
+}
+
+dunlin::app![create, list, broken, hold];
 
 #[test]
 fn what_keeps_its_rules_is_taken() {
@@ -145,6 +160,21 @@ fn every_broken_rule_is_told_as_pydantic_tells_it() {
          "ctx": {"min_length": 2}},
     ]);
     assert_eq!(told, expected, "{told:#}");
+}
+
+#[test]
+fn rules_hold_wherever_a_value_is_held() {
+    let held = json!({"queue": [{"text": "ab"}, {"text": "a"}], "boxed": {"text": "a"},
+        "borrowed": {"text": "a"}});
+    let answer = TestClient::new(app()).post("/held").json(&held).send();
+    let told = problems(&answer);
+    let places: Vec<_> = told.iter().map(|problem| &problem["loc"]).collect();
+    let expected = json!([
+        ["body", "queue", 1, "text"],
+        ["body", "boxed", "text"],
+        ["body", "borrowed", "text"],
+    ]);
+    assert_eq!(json!(places), expected);
 }
 
 #[test]

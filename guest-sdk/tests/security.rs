@@ -131,6 +131,10 @@ fn keys() {
         .cookie("a", "1")
         .cookie("session", "k");
     assert_eq!(two.send().text(), "k");
+    let quoted = client
+        .get("/cookie")
+        .header("cookie", "session=old; session=\"k\"");
+    assert_eq!(quoted.send().text(), "k");
     for path in ["/header", "/query?key=", "/cookie"] {
         refused(&client.get(path).send(), "ApiKey", "Not authenticated");
     }

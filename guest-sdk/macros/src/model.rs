@@ -119,7 +119,7 @@ fn expand_input(arguments: ModelArguments, mut input: DeriveInput) -> Result<Tok
             }
 
             #[inline]
-            #[allow(unused_variables, unused_imports)]
+            #[allow(unused_variables, unused_imports, clippy::borrowed_box)]
             fn validate(&self, check: &::dunlin::model::Check<'_>) {
                 use ::dunlin::__private::{IsModel as _, IsNoModel as _};
                 #checks

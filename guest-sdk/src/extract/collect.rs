@@ -49,7 +49,7 @@ impl Extraction {
             Ok(value) => return Some(value),
             Err(Rejection::Answer(answer)) => self.answer = Some(answer),
             Err(Rejection::Invalid(more)) => match &mut self.invalid {
-                Some(invalid) => invalid.problems.extend(more.problems),
+                Some(invalid) => invalid.add(more),
                 None => self.invalid = Some(more),
             },
         }

@@ -43,9 +43,15 @@ pub enum FormRejection {
     ContentType,
     /// 422 with every [`Problem`](super::Problem).
     Data(Invalid),
+    /// 400: it has more than 1,000 fields.
+    TooManyFields,
     /// 400: it ended early.
     Body(BodyRejection),
 }
+
+/// Fields that a form may have, as Starlette's: held one by one they take many
+/// times their size.
+pub(super) const MAX_FIELDS: usize = 1000;
 
 impl From<FormRejection> for Rejection {
     fn from(rejection: FormRejection) -> Self {
@@ -56,6 +62,11 @@ impl From<FormRejection> for Rejection {
             )
             .into(),
             FormRejection::Data(invalid) => invalid.into(),
+            FormRejection::TooManyFields => HttpError::new(
+                StatusCode::BAD_REQUEST,
+                format!("The form has more than {MAX_FIELDS} fields"),
+            )
+            .into(),
             FormRejection::Body(rejection) => rejection.into(),
         }
     }
@@ -70,7 +81,11 @@ impl<T: DeserializeOwned + Model> FromRequest for Form<T> {
         }
         let body = request.into_body().bytes().await;
         let body = body.map_err(|error| FormRejection::Body(error.into()))?;
-        let groups = grouped(form_urlencoded::parse(&body).collect());
+        let pairs: Vec<_> = form_urlencoded::parse(&body).take(MAX_FIELDS + 1).collect();
+        if pairs.len() > MAX_FIELDS {
+            return Err(FormRejection::TooManyFields);
+        }
+        let groups = grouped(pairs);
         read_groups("body", &groups)
             .map(Form)
             .map_err(FormRejection::Data)

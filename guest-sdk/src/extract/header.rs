@@ -52,6 +52,22 @@ impl<T: DeserializeOwned + Model> FromRequestParts for Header<T> {
     }
 }
 
+/// What the request's cookies are, by name.
+pub(crate) fn cookies(parts: &Parts) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    let fields = parts.headers().get_all("cookie");
+    let pairs = fields.flat_map(|field| field.split(|byte| *byte == b';'));
+    pairs.filter_map(|pair| {
+        let equals = pair.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = (pair[..equals].trim_ascii(), pair[equals + 1..].trim_ascii());
+        // RFC 6265, section 4.1.1: a value may stand in quotes.
+        let inner = value
+            .strip_prefix(b"\"")
+            .and_then(|value| value.strip_suffix(b"\""));
+        let text = String::from_utf8_lossy;
+        Some((text(name), text(inner.unwrap_or(value))))
+    })
+}
+
 /// Cookies, as a struct whose fields have their names.
 ///
 /// What is missing or wrong is a 422 at `["cookie", name]`. For one cookie,
@@ -63,19 +79,8 @@ impl<T: DeserializeOwned + Model> FromRequestParts for Cookie<T> {
     type Rejection = Invalid;
 
     async fn from_request_parts(parts: &mut Parts) -> Result<Self, Invalid> {
-        let fields = parts.headers().get_all("cookie");
-        let fields: Vec<_> = fields.map(String::from_utf8_lossy).collect();
-        let pairs = fields.iter().flat_map(|field| field.split(';'));
-        let pairs = pairs.filter_map(|pair| {
-            let (name, value) = pair.split_once('=')?;
-            // RFC 6265, section 4.1.1: a value may stand in quotes.
-            let value = value.trim();
-            let inner = value
-                .strip_prefix('"')
-                .and_then(|value| value.strip_suffix('"'));
-            Some((Cow::from(name.trim()), Cow::from(inner.unwrap_or(value))))
-        });
-        read_groups("cookie", &grouped(pairs.collect())).map(Cookie)
+        let pairs = cookies(parts).collect();
+        read_groups("cookie", &grouped(pairs)).map(Cookie)
     }
 
     fn describe(operation: &mut Operation) {

@@ -27,6 +27,10 @@ pub struct Json<T>(pub T);
 /// more would cost more than a caller who sends nonsense may ask for.
 const MAX_THOROUGH: usize = 256 * 1024;
 
+/// A larger body, in bytes, is never held as a tree, which takes many times
+/// its size: its first problem is told as `serde_json` tells it.
+const MAX_TREE: usize = 1024 * 1024;
+
 /// Why a JSON body could not be taken.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -96,9 +100,20 @@ fn parse<T: DeserializeOwned + Model>(body: &[u8]) -> Result<T, JsonRejection> {
     })?;
     match serde_json::from_str::<T>(text) {
         Ok(value) => {
-            if model::check(&value, "body").is_empty() {
+            let mut broken = model::check(&value, "body");
+            if broken.is_empty() {
                 return Ok(value);
             }
+            if body.len() > MAX_TREE {
+                broken.truncate(1);
+                let broken = model::with_inputs(broken, |_| None);
+                return Err(JsonRejection::Data(broken));
+            }
+        }
+        Err(error) if error.classify() == Category::Data && body.len() > MAX_TREE => {
+            let msg = format!("Value error, {error}");
+            let problem = Problem::new(&["body"], "value_error", msg, "");
+            return Err(JsonRejection::Data(problem.into()));
         }
         Err(error) if error.classify() == Category::Data => {}
         Err(error) => return Err(JsonRejection::Syntax(syntax(body, &error).into())),
@@ -170,6 +185,47 @@ fn position(body: &[u8], error: &serde_json::Error) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is read from a tree, `2.0` for an integer, needs a small body.
+    #[test]
+    fn a_large_body_is_held_once() {
+        #[crate::model]
+        struct Large {
+            id: u8,
+            #[field(max_length = 3)]
+            note: String,
+            rest: Vec<u8>,
+        }
+        let body = |id: &str, note: &str, rest: usize| {
+            format!(
+                "{{\"id\":{id},\"note\":\"{note}\",\"rest\":[{}0]}}",
+                "0,".repeat(rest)
+            )
+        };
+        let refused = |body: String| match parse::<Large>(body.as_bytes()) {
+            Err(JsonRejection::Data(invalid)) => invalid.problems,
+            other => panic!("{other:?}"),
+        };
+        let large = MAX_TREE / 2;
+        let read = parse::<Large>(body("1", "abc", large).as_bytes()).unwrap();
+        assert_eq!(
+            (read.id, read.note.len(), read.rest.len()),
+            (1, 3, large + 1)
+        );
+        assert!(parse::<Large>(body("1.0", "abc", 1).as_bytes()).is_ok());
+        let [problem] = &refused(body("\"x\"", "abc", large))[..] else {
+            panic!("one problem is told");
+        };
+        assert_eq!((&*problem.kind, &*problem.input), ("value_error", "\"\""));
+        assert!(
+            problem.msg.contains("expected u8 at line 1 column 9"),
+            "{problem:?}"
+        );
+        let [problem] = &refused(body("1", "abcd", large))[..] else {
+            panic!("one problem is told");
+        };
+        assert_eq!(&*problem.kind, "string_too_long");
+    }
 
     #[crate::model]
     #[derive(PartialEq)]

@@ -40,6 +40,7 @@ mod stand_in;
 mod text;
 
 pub use form::{Form, FormRejection};
+pub(crate) use header::cookies;
 pub use header::{Cookie, Header};
 pub(crate) use input::At;
 pub use json::{Json, JsonRejection};

@@ -10,7 +10,7 @@ use http::StatusCode;
 use send_wrapper::SendWrapper;
 
 use super::FromRequest;
-use super::form::is_of_type;
+use super::form::{MAX_FIELDS, is_of_type};
 use crate::body::{Body, BodyError};
 use crate::error::HttpError;
 use crate::openapi::{Operation, Schema};
@@ -18,9 +18,6 @@ use crate::request::Request;
 
 /// What [`Field::bytes`] and [`Field::text`] take, in bytes, as Starlette does.
 const MAX_FIELD_BYTES: usize = 1024 * 1024;
-
-/// As many as Starlette takes.
-const MAX_FIELDS: usize = 1000;
 
 /// What may stand before and between the fields' contents, in bytes.
 const MAX_HEAD_BYTES: usize = 64 * 1024;

@@ -131,6 +131,18 @@ pub struct Invalid {
     pub(crate) problems: Vec<Problem>,
 }
 
+impl Invalid {
+    /// Takes over what is not yet known: what several arguments depend on is
+    /// told once.
+    pub(super) fn add(&mut self, more: Invalid) {
+        for problem in more.problems {
+            if !self.problems.contains(&problem) {
+                self.problems.push(problem);
+            }
+        }
+    }
+}
+
 impl From<Problem> for Invalid {
     fn from(problem: Problem) -> Self {
         Invalid {

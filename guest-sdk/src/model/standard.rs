@@ -1,7 +1,7 @@
 //! The models that need no attribute: values, lists, maps.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt::Display;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -72,6 +72,10 @@ impl<T: Model + ToOwned + ?Sized> Model for Cow<'_, T> {
     fn schema(schemas: &mut Schemas) -> Schema {
         T::schema(schemas)
     }
+
+    fn validate(&self, check: &Check<'_>) {
+        T::validate(self, check);
+    }
 }
 
 impl<T: Model> Model for Option<T> {
@@ -104,6 +108,16 @@ fn list(schema: &Schema, more: &str) -> Schema {
 }
 
 impl<T: Model> Model for Vec<T> {
+    fn schema(schemas: &mut Schemas) -> Schema {
+        list(&T::schema(schemas), "")
+    }
+
+    fn validate(&self, check: &Check<'_>) {
+        validate_items(self, check);
+    }
+}
+
+impl<T: Model> Model for VecDeque<T> {
     fn schema(schemas: &mut Schemas) -> Schema {
         list(&T::schema(schemas), "")
     }

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use super::{MISSING, describe, unauthorized};
 use crate::error::HttpError;
-use crate::extract::FromRequestParts;
+use crate::extract::{FromRequestParts, cookies};
 use crate::json::{push, push_string};
 use crate::openapi::Operation;
 use crate::request::Parts;
@@ -112,14 +112,8 @@ fn in_query(parts: &Parts, name: &str) -> Option<String> {
     Some(key.into_owned())
 }
 
+/// The last of the name, as [`Cookie`](crate::extract::Cookie) has it.
 fn in_cookies(parts: &Parts, name: &str) -> Option<String> {
-    let mut fields = parts.headers().get_all("cookie");
-    fields.find_map(|field| {
-        let mut pairs = str::from_utf8(field).ok()?.split(';');
-        let value = pairs.find_map(|pair| {
-            let (other, value) = pair.trim().split_once('=')?;
-            (other == name).then_some(value)
-        })?;
-        Some(value.to_owned())
-    })
+    let (_, key) = cookies(parts).filter(|(other, _)| other == name).last()?;
+    Some(key.into_owned())
 }
