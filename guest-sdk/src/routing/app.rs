@@ -1,5 +1,7 @@
 //! The app: its routes, and calling them.
 
+use std::cmp::Ordering;
+
 use futures::future::LocalBoxFuture;
 use http::StatusCode;
 
@@ -7,7 +9,6 @@ use super::Route;
 use super::template::{matches, precedence, same, same_text};
 use crate::body::Body;
 use crate::error::HttpError;
-use crate::json::push;
 use crate::middleware::Around;
 use crate::openapi::{self, Info};
 use crate::platform;
@@ -168,26 +169,32 @@ impl App {
         }
     }
 
+    /// The methods of the closest template.
     fn allowed(&self, path: &str) -> String {
         let mut methods: Vec<&str> = Vec::new();
-        let mut list = String::new();
+        let mut closest: Option<&'static Route> = None;
         for route in self
             .routes
             .iter()
             .filter(|route| matches(route.segments, path))
         {
+            let order = closest.map(|it| precedence(route.segments, it.segments));
+            match order.unwrap_or(Ordering::Less) {
+                Ordering::Less => {
+                    closest = Some(route);
+                    methods.clear();
+                }
+                Ordering::Equal => {}
+                Ordering::Greater => continue,
+            }
             let head = (route.method == "GET").then_some("HEAD");
             for method in std::iter::once(route.method).chain(head) {
                 if !methods.contains(&method) {
-                    if !methods.is_empty() {
-                        push(&mut list, ", ");
-                    }
-                    push(&mut list, method);
                     methods.push(method);
                 }
             }
         }
-        list
+        methods.join(", ")
     }
 }
 
@@ -348,10 +355,10 @@ mod tests {
         );
         let response = block_on(app::app().call(Request::new(Method::DELETE, "/items/7")));
         assert_eq!(response.status(), 405);
-        assert_eq!(
-            response.headers().get("allow"),
-            Some("GET, HEAD, PUT, POST")
-        );
+        assert_eq!(response.headers().get("allow"), Some("GET, HEAD, PUT"));
+        // That `/items/{id}` takes more is not what was asked.
+        let response = block_on(app::app().call(Request::new(Method::DELETE, "/items/best")));
+        assert_eq!(response.headers().get("allow"), Some("GET, HEAD"));
     }
 
     #[test]

@@ -36,6 +36,18 @@ pub enum RouteConflict {
 pub(super) struct FunctionRoutes {
     /// By method; `*` for any.
     methods: Vec<(String, Router<u32>)>,
+    /// By route.
+    precedence: Vec<Precedence>,
+}
+
+/// How a template stands to others that match the same path: the least is the
+/// closest. At the first difference a literal goes before a parameter, which
+/// goes before the rest.
+type Precedence = Vec<u8>;
+
+fn precedence(path: &str) -> Precedence {
+    let rank = |segment: &str| u8::from(segment.contains('{')) + u8::from(segment.contains("{*"));
+    path.split('/').map(rank).collect()
 }
 
 /// What a path and method lead to.
@@ -58,6 +70,7 @@ impl FunctionRoutes {
         for (index, route) in description.routes.iter().enumerate() {
             let id = u32::try_from(index).expect("a description has at most 1,000 routes");
             routes.add(route, id)?;
+            routes.precedence.push(precedence(&route.path));
         }
         Ok(routes)
     }
@@ -103,15 +116,19 @@ impl FunctionRoutes {
             .map_or_else(|| self.others(path), Matched::Route)
     }
 
+    /// The methods of the closest template, as its documentation has them: that
+    /// another one takes more is not what was asked.
     fn others(&self, path: &str) -> Matched {
-        let having = self
-            .methods
-            .iter()
-            .filter(|(_, routes)| routes.at(path).is_ok());
-        let mut allowed: Vec<&str> = having.map(|(name, _)| &**name).collect();
-        if allowed.is_empty() {
+        let matches = self.methods.iter().filter_map(|(name, routes)| {
+            let id = *routes.at(path).ok()?.value;
+            Some((&self.precedence[id as usize], &**name))
+        });
+        let matches: Vec<_> = matches.collect();
+        let Some((closest, _)) = matches.iter().min() else {
             return Matched::Nothing;
-        }
+        };
+        let allowed = matches.iter().filter(|(other, _)| other == closest);
+        let mut allowed: Vec<&str> = allowed.map(|(_, name)| *name).collect();
         if allowed.contains(&"GET") && !allowed.contains(&"HEAD") {
             allowed.push("HEAD");
         }
@@ -184,6 +201,15 @@ mod tests {
         assert_eq!(table.find("PUT", "/old"), Matched::Route(1));
         assert_eq!(table.find("DELETE", "/items/7"), Matched::Route(3));
         assert_eq!(table.find("PATCH", "/old"), Matched::Route(4));
+    }
+
+    #[test]
+    fn what_is_allowed_is_what_the_closest_template_takes() {
+        let table = routes(&[("GET", "/old"), ("PUT", "/{name}"), ("POST", "/{*rest}")]).unwrap();
+        let allowed = |methods: &str| Matched::OtherMethods(methods.to_owned());
+        assert_eq!(table.find("PATCH", "/old"), allowed("GET, HEAD"));
+        assert_eq!(table.find("PATCH", "/new"), allowed("PUT"));
+        assert_eq!(table.find("PATCH", "/a/b"), allowed("POST"));
     }
 
     #[test]
