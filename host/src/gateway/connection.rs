@@ -133,20 +133,21 @@ async fn speak_http1<S>(stream: S, peer: Peer, gateway: Arc<Gateway>) -> Ended
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let (draining, peer) = (gateway.draining.clone(), Arc::new(peer));
-    let connected = peer.clone();
+    // Its own: those of all connections share a lock.
+    let draining = gateway.draining.child_token();
+    let peer = Arc::new(peer);
     let head_timeout = gateway
         .config
         .header_timeout
         .min(gateway.config.idle_timeout);
+    // Counted by this connection alone, request after request.
+    let both = Arc::new((gateway, peer.clone()));
     let service = service_fn(move |request| {
-        let (gateway, peer) = (gateway.clone(), peer.clone());
+        let both = both.clone();
         async move {
-            Ok::<_, Infallible>(
-                gateway
-                    .answer(Box::new(Arriving::request(request)), peer)
-                    .await,
-            )
+            let (gateway, peer) = &*both;
+            let request = Box::new(Arriving::request(request));
+            Ok::<_, Infallible>(gateway.answer(request, peer).await)
         }
     });
     let connection = http1::Builder::new()
@@ -159,6 +160,7 @@ where
     {
         let mut connection = pin!(connection);
         tokio::select! {
+            biased;
             result = connection.as_mut() => result?,
             () = draining.cancelled() => {
                 connection.as_mut().graceful_shutdown();
@@ -166,7 +168,7 @@ where
             }
         }
     }
-    let next = connected.next().take();
+    let next = peer.next().take();
     if let Some(session) = next {
         // Boxed: few connections become one.
         Box::pin(session.run(&draining)).await;
@@ -180,16 +182,15 @@ where
 {
     let config = &gateway.config;
     let (header_timeout, idle_timeout) = (config.header_timeout, config.idle_timeout);
-    let (draining, peer) = (gateway.draining.clone(), Arc::new(peer));
+    let draining = gateway.draining.child_token();
     let streams = Streams::new(config.write_timeout);
+    let both = Arc::new((gateway, Arc::new(peer)));
     let service = service_fn(move |request| {
-        let (gateway, peer) = (gateway.clone(), peer.clone());
+        let both = both.clone();
         async move {
-            Ok::<_, Infallible>(streams::watched(
-                gateway
-                    .answer(Box::new(Arriving::request(request)), peer)
-                    .await,
-            ))
+            let (gateway, peer) = &*both;
+            let request = Box::new(Arriving::request(request));
+            Ok::<_, Infallible>(streams::watched(gateway.answer(request, peer).await))
         }
     });
     let connection = http2::Builder::new(streams.clone())

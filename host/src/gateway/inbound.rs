@@ -4,9 +4,9 @@ use super::chosen;
 use super::connection::Peer;
 use super::error::GatewayError;
 use crate::arriving::Arriving;
+use crate::capabilities::Invocation;
 use crate::contract::{Body, BodyError, Head};
-use crate::registry::{Interface, Limits};
-use crate::routing::Route;
+use crate::registry::Interface;
 use crate::telemetry::RequestId;
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
@@ -61,14 +61,14 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 /// body bounded, and the host's own word on where it came from.
 pub(super) async fn prepare(
     request: Box<Request<Arriving>>,
-    route: &Route,
-    peer: Arc<Peer>,
-    id: &RequestId,
-    limits: &Limits,
+    invocation: &Invocation,
+    peer: &Peer,
     deadline: Instant,
 ) -> Result<Inbound, GatewayError> {
-    let too_large = || GatewayError::BodyTooLarge(limits.request_body);
-    let limit = limits.request_body.as_bytes();
+    let route = &invocation.route;
+    let limit = route.version().limits.request_body;
+    let too_large = || GatewayError::BodyTooLarge(limit);
+    let limit = limit.as_bytes();
     let length = content_length(request.headers());
     if length.is_some_and(|length| length > limit) {
         return Err(too_large());
@@ -107,7 +107,7 @@ pub(super) async fn prepare(
     };
     let scheme = peer.scheme.clone();
     let prefix = route.prefix(&parts.uri);
-    let added = stamp(&mut parts.headers, prefix, &peer, id);
+    let added = stamp(&mut parts.headers, prefix, peer, &invocation.request_id);
     Ok(Inbound {
         head: Arc::new(Head {
             mount_len: prefix.len(),

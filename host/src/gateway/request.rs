@@ -120,7 +120,7 @@ impl Gateway {
     pub(super) async fn answer(
         self: &Arc<Self>,
         request: Box<Request<Arriving>>,
-        peer: Arc<Peer>,
+        peer: &Arc<Peer>,
     ) -> Response<Outgoing> {
         let id = RequestId::given_or_new(request.headers().get(RequestId::HEADER));
         let version = request.version();
@@ -160,7 +160,7 @@ impl Gateway {
     async fn handle(
         self: &Arc<Self>,
         request: Box<Request<Arriving>>,
-        peer: Arc<Peer>,
+        peer: &Arc<Peer>,
         id: &RequestId,
     ) -> Result<Response<Outgoing>, (GatewayError, Option<Route>)> {
         let hops = Hops::of(request.headers());
@@ -186,29 +186,29 @@ impl Gateway {
                 return answer.map_err(|error| (error, None));
             }
         };
+        let invocation = Arc::new(Invocation::new(id.clone(), hops, route));
+        let route = &invocation.route;
         let response = if route.is_websocket() {
-            Box::pin(self.open(request, peer, id, hops, &route)).await
+            Box::pin(self.open(request, peer, &invocation)).await
         } else if route.finishes() {
-            Box::pin(self.invoke_detached(request, peer, id, hops, &route)).await
+            Box::pin(self.invoke_detached(request, peer, &invocation)).await
         } else {
-            self.invoke(request, peer, id, hops, &route).await
+            self.invoke(request, peer, &invocation).await
         };
-        response.map_err(|error| (error, Some(route)))
+        response.map_err(|error| (error, Some(route.clone())))
     }
 
     /// Runs an invocation that goes on when its caller goes away.
     async fn invoke_detached(
         self: &Arc<Self>,
         request: Box<Request<Arriving>>,
-        peer: Arc<Peer>,
-        id: &RequestId,
-        hops: Hops,
-        route: &Route,
+        peer: &Arc<Peer>,
+        invocation: &Arc<Invocation>,
     ) -> Result<Response<Outgoing>, GatewayError> {
-        let (gateway, id, route) = (self.clone(), id.clone(), route.clone());
-        let invocation =
-            tokio::spawn(async move { gateway.invoke(request, peer, &id, hops, &route).await });
-        match invocation.await {
+        let (gateway, peer, invocation) = (self.clone(), peer.clone(), invocation.clone());
+        let running =
+            tokio::spawn(async move { gateway.invoke(request, &peer, &invocation).await });
+        match running.await {
             Ok(response) => response,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
@@ -223,18 +223,15 @@ impl Gateway {
     async fn open(
         &self,
         mut request: Box<Request<Arriving>>,
-        peer: Arc<Peer>,
-        id: &RequestId,
-        hops: Hops,
-        route: &Route,
+        peer: &Peer,
+        invocation: &Arc<Invocation>,
     ) -> Result<Response<Outgoing>, GatewayError> {
         let handshake = Handshake::of(&mut request)?;
-        let limits = &route.version().limits;
-        let deadline = Instant::now() + limits.deadline.as_duration();
-        let inbound = inbound::prepare(request, route, peer.clone(), id, limits, deadline).await?;
+        let deadline = deadline(&invocation.route);
+        let inbound = inbound::prepare(request, invocation, peer, deadline).await?;
         let (messages, body) = Session::incoming();
         let inbound = Inbound { body, ..inbound };
-        let answer = self.call(inbound, id, hops, route, deadline).await?;
+        let answer = self.call(inbound, invocation, deadline).await?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(answer);
         }
@@ -246,42 +243,39 @@ impl Gateway {
     async fn invoke(
         &self,
         request: Box<Request<Arriving>>,
-        peer: Arc<Peer>,
-        id: &RequestId,
-        hops: Hops,
-        route: &Route,
+        peer: &Peer,
+        invocation: &Arc<Invocation>,
     ) -> Result<Response<Outgoing>, GatewayError> {
-        let limits = &route.version().limits;
-        let deadline = Instant::now() + limits.deadline.as_duration();
-        let inbound = inbound::prepare(request, route, peer, id, limits, deadline).await?;
-        self.call(inbound, id, hops, route, deadline).await
+        let deadline = deadline(&invocation.route);
+        let inbound = inbound::prepare(request, invocation, peer, deadline).await?;
+        self.call(inbound, invocation, deadline).await
     }
 
     async fn call(
         &self,
         inbound: Inbound,
-        id: &RequestId,
-        hops: Hops,
-        route: &Route,
+        invocation: &Arc<Invocation>,
         deadline: Instant,
     ) -> Result<Response<Outgoing>, GatewayError> {
-        let limits = &route.version().limits;
-        let invocation = Arc::new(Invocation::new(id.clone(), hops, route.clone()));
         let account = Account::open(invocation.clone());
+        let route = &invocation.route;
 
         let again = inbound.to_repeat();
         let meter = inbound.meter.clone();
-        let answer = match (self.run(route, inbound, &invocation, deadline).await, again) {
+        let answer = match (self.run(route, inbound, invocation, deadline).await, again) {
             // Perhaps a bystander. Once more, alone: whoever is to blame fails
             // again and takes nobody along.
             (Err(GatewayError::Failed(failed)), Some(again)) if failed.with_others => {
-                Box::pin(self.run(&route.alone(), again, &invocation, deadline)).await
+                Box::pin(self.run(&route.alone(), again, invocation, deadline)).await
             }
             (answer, _) => answer,
         };
         // Whatever the function made of the part that it has seen.
         let answer = match answer {
-            _ if meter.is_exceeded() => Err(GatewayError::BodyTooLarge(limits.request_body)),
+            _ if meter.is_exceeded() => {
+                let limit = route.version().limits.request_body;
+                Err(GatewayError::BodyTooLarge(limit))
+            }
             _ if meter.is_broken() => Err(GatewayError::BodyBroken),
             answer => answer,
         };
@@ -304,7 +298,6 @@ impl Gateway {
         let permit = self.lanes.admit(route, deadline).await?; // when, and on which lane
         let instance = self.instances.take(route, permit, deadline).await?;
         let Inbound { head, body, .. } = inbound;
-        let invocation = invocation.clone();
         Ok(instance.call(head, body, invocation, deadline).await?) // guest code, limited
     }
 
@@ -329,4 +322,9 @@ impl Gateway {
     pub fn drain(&self) {
         self.draining.cancel();
     }
+}
+
+/// Until when an invocation that begins now has to be done.
+fn deadline(route: &Route) -> Instant {
+    Instant::now() + route.version().limits.deadline.as_duration()
 }

@@ -293,20 +293,28 @@ impl Instance<'_> {
         self,
         head: Arc<Head>,
         body: Body,
-        invocation: Arc<Invocation>,
+        invocation: &Arc<Invocation>,
         deadline: Instant,
     ) -> Result<http::Response<Answer>, Failed> {
-        let loaded = self.pool.loaded.clone();
-        let is_websocket = self.route.is_websocket();
-        let (response, waiting, held) =
-            tokio::time::timeout_at(deadline, self.outcome(head, body, &invocation))
-                .await
-                .unwrap_or(Err(Failure::Deadline.into()))?;
+        let Self {
+            pool,
+            taken,
+            route,
+            permit,
+        } = self;
+        let request = (head, body);
+        let outcome = Self::outcome(&pool, taken, route, permit, request, invocation);
+        let (response, waiting, held) = tokio::time::timeout_at(deadline, outcome)
+            .await
+            .unwrap_or(Err(Failure::Deadline.into()))?;
+        let invocation = invocation.clone();
         let expired = move || {
             let line = format!("the answer broke off: {}", Failure::Deadline);
-            loaded.grants.log(Some(&invocation.request_id), line);
+            let grants = &pool.loaded.grants;
+            grants.log(Some(&invocation.request_id), line);
         };
-        let is_accepted = is_websocket && response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let is_accepted =
+            route.is_websocket() && response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let deadline = (!is_accepted).then_some(deadline);
         Ok(response.map(|body| Answer::new(body, waiting, held, deadline, expired)))
     }
@@ -314,17 +322,13 @@ impl Instance<'_> {
     /// The answer. A request that its instance has not taken when it ends goes
     /// to another one: no guest has seen it.
     async fn outcome(
-        self,
-        mut head: Arc<Head>,
-        mut body: Body,
+        pool: &Arc<Pool>,
+        mut taken: Taken,
+        route: &Route,
+        mut permit: LanePermit,
+        (mut head, mut body): (Arc<Head>, Body),
         invocation: &Arc<Invocation>,
     ) -> Result<(http::Response<Body>, Waiting, Held), Failed> {
-        let Self {
-            pool,
-            mut taken,
-            route,
-            mut permit,
-        } = self;
         let mut start = permit.take_start();
         let permit = match route.isolation() {
             Isolation::Shared => Permit::OfInvocation(permit),

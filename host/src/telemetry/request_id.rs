@@ -2,7 +2,7 @@
 
 use http::{HeaderName, HeaderValue};
 use std::fmt;
-use uuid::Uuid;
+use uuid::{ContextV7, Timestamp, Uuid};
 
 /// Names one request: given by the caller's `x-request-id`, else a UUIDv7.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +30,13 @@ impl RequestId {
     }
 
     fn new() -> Self {
+        thread_local! {
+            /// Orders the ids of one thread; the crate's own is under a lock.
+            static ORDER: ContextV7 = const { ContextV7::new() };
+        }
+        let id = ORDER.with(|order| Uuid::new_v7(Timestamp::now(order)));
         let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
-        let text = Uuid::now_v7().hyphenated().encode_lower(&mut text);
+        let text = id.hyphenated().encode_lower(&mut text);
         Self(HeaderValue::from_str(text).expect("hex digits and hyphens are a header value"))
     }
 
