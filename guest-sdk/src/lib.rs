@@ -140,7 +140,8 @@ macro_rules! select {
 
 /// What nearly every function uses.
 pub mod prelude {
-    pub use crate::extract::{Form, Json, LastEventId, Multipart, Path, Query};
+    pub use crate::extract::UploadFile;
+    pub use crate::extract::{Form, Json, LastEventId, Multipart, MultipartForm, Path, Query};
     pub use crate::http::{HeaderMap, Method, StatusCode};
     pub use crate::{
         Body, Bytes, Dep, Error, ErrorResponse, Event, File, Headers, Html, HttpError,

@@ -18,6 +18,23 @@ async fn login(Form(login): Form<Login>) -> String {
     )
 }
 
+#[model]
+struct Order {
+    note: String,
+    list: UploadFile,
+    photo: Option<UploadFile>,
+}
+
+#[post("/order")]
+async fn order(MultipartForm(order): MultipartForm<Order>) -> String {
+    format!(
+        "{} ({}): {} bytes",
+        order.list.file_name(),
+        order.note,
+        order.list.bytes().len()
+    )
+}
+
 #[post("/upload")]
 async fn upload(mut form: Multipart) -> Result<String, HttpError> {
     let mut note = String::new();
@@ -34,4 +51,4 @@ async fn upload(mut form: Multipart) -> Result<String, HttpError> {
     Ok(format!("{bytes} bytes, {note}"))
 }
 
-dunlin::app![login, upload];
+dunlin::app![login, order, upload];

@@ -120,6 +120,7 @@ fn check_argument(ty: &Type) -> Result<()> {
         "Json",
         "Form",
         "Multipart",
+        "MultipartForm",
         "Body",
         "String",
         "Vec",

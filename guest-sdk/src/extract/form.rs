@@ -15,7 +15,7 @@ use crate::request::Request;
 /// [`Query`](super::Query), problems at `["body", field]`.
 ///
 /// It asks for `content-type: application/x-www-form-urlencoded`. A form with
-/// files is a [`Multipart`](super::Multipart).
+/// files is a [`MultipartForm`](super::MultipartForm).
 ///
 /// ```
 /// # use dunlin::prelude::*;

@@ -11,7 +11,8 @@
 //! | [`LastEventId`] | where a client of server-sent events left off |
 //! | [`Json<T>`] | the body, parsed; needs `content-type: application/json` |
 //! | [`Form<T>`] | the body, an HTML form |
-//! | [`Multipart`] | the body, a form with files, field by field |
+//! | [`MultipartForm<T>`] | the body, a form with files, as a struct: each an [`UploadFile`] |
+//! | [`Multipart`] | the same, field by field while it comes in |
 //! | `String`, `Vec<u8>` | the body, whole |
 //! | [`Body`](crate::Body) | the body, as it comes in |
 //! | [`Request`] | everything |
@@ -32,12 +33,14 @@ mod json;
 mod json_value;
 mod last_event_id;
 mod multipart;
+mod multipart_form;
 mod path;
 mod problem;
 mod query;
 mod raw;
 mod stand_in;
 mod text;
+mod upload_file;
 
 pub use form::{Form, FormRejection};
 pub(crate) use header::cookies;
@@ -46,10 +49,12 @@ pub(crate) use input::At;
 pub use json::{Json, JsonRejection};
 pub use last_event_id::LastEventId;
 pub use multipart::{Field, Multipart};
+pub use multipart_form::MultipartForm;
 pub use path::Path;
 pub use problem::{Invalid, Problem, Rejection};
 pub use query::Query;
 pub use raw::BodyRejection;
+pub use upload_file::UploadFile;
 
 use crate::openapi::Operation;
 use crate::request::{Parts, Request};

@@ -22,7 +22,8 @@ const MAX_FIELD_BYTES: usize = 1024 * 1024;
 /// What may stand before and between the fields' contents, in bytes.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 
-/// A form with files, field by field, while it comes in.
+/// A form with files, field by field, while it comes in. As a struct it is a
+/// [`MultipartForm`](super::MultipartForm).
 ///
 /// No field is held in memory, unless you ask for it whole: then it may be of
 /// 1 MiB, or as many bytes as [`max_field_bytes`](Self::max_field_bytes) says.
@@ -76,6 +77,14 @@ impl Multipart {
     pub fn max_field_bytes(mut self, bytes: usize) -> Self {
         self.max_field_bytes = bytes;
         self
+    }
+
+    /// What the documentation says of a form whose fields `schema` describes.
+    pub(super) fn describe_with(operation: &mut Operation, schema: Schema) {
+        operation.body("multipart/form-data", Some(schema));
+        operation.http_error(Some(400), "Malformed form");
+        operation.http_error(Some(413), "Form too large");
+        operation.http_error(Some(415), "Not a form");
     }
 
     /// The next field; `None` after the last. What was not read of the one
@@ -144,6 +153,14 @@ impl Field<'_> {
         Ok(piece.map(Into::into))
     }
 
+    /// The same field, which may be taken whole whatever its size.
+    pub(super) fn whatever_size(self) -> Self {
+        Field {
+            max_bytes: usize::MAX,
+            ..self
+        }
+    }
+
     /// The content, whole.
     ///
     /// # Errors
@@ -203,11 +220,7 @@ impl FromRequest for Multipart {
     }
 
     fn describe(operation: &mut Operation) {
-        let schema = Schema::text("{\"type\":\"object\"}");
-        operation.body("multipart/form-data", Some(schema));
-        operation.http_error(Some(400), "Malformed form");
-        operation.http_error(Some(413), "Form too large");
-        operation.http_error(Some(415), "Not a form");
+        Self::describe_with(operation, Schema::text("{\"type\":\"object\"}"));
     }
 }
 

@@ -14,7 +14,7 @@ use super::query::Group;
 /// The values of one name, in their order: one in a path, any number in a
 /// query.
 #[derive(Clone, Copy)]
-struct Values<'de>(&'de [Cow<'de, str>]);
+pub(super) struct Values<'de>(pub(super) &'de [Cow<'de, str>]);
 
 impl<'de> Values<'de> {
     /// What counts where one value is wanted.

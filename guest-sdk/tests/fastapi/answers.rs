@@ -94,6 +94,9 @@ fn it_answers_what_fastapi_answers() {
         (303, Some("/me"))
     );
     assert_eq!(client.cookie("session").as_deref(), Some("ada"));
+    let created = client.post("/files").part("token", "t");
+    let created = created.file("file", "a.txt", "text/plain", "12345");
+    assert_eq!(created.send().text(), "5 bytes, t");
     let upload = client
         .post("/upload")
         .file("file", "a.txt", "text/plain", "12345")

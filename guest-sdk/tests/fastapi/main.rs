@@ -246,6 +246,17 @@ async fn login(Form(login): Form<Login>) -> (SetCookie, Redirect) {
     (session, Redirect::see_other("/me"))
 }
 
+#[model]
+struct NewFile {
+    file: UploadFile,
+    token: String,
+}
+
+#[post("/files")]
+async fn create_file(MultipartForm(new): MultipartForm<NewFile>) -> String {
+    format!("{} bytes, {}", new.file.bytes().len(), new.token)
+}
+
 #[post("/upload")]
 async fn upload(mut form: Multipart) -> Result<String, HttpError> {
     let mut bytes = 0;
@@ -437,8 +448,8 @@ dunlin::app! {
     routes: [
         root, read_item, get_model, read_file, page, search, filtered, numbers, create_item,
         update_item, both, read_ads, agent, create_user, legacy, teapot, stock, paged, verified,
-        me, basic, notify, both_at_once, factors, hits, video, raw, shop, login, upload, report,
-        events, lines,
+        me, basic, notify, both_at_once, factors, hits, video, raw, shop, login, create_file,
+        upload, report, events, lines,
     ],
     middleware: [process_time, CORS, Compress::new()],
 }

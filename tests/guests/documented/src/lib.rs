@@ -68,6 +68,26 @@ async fn of_order(Path((order, number)): Path<(u32, u8)>) -> Json<Item> {
     Json(item(&format!("item {number} of order {order}")))
 }
 
+/// What an item looks like.
+#[model]
+#[serde(deny_unknown_fields)]
+struct Picture {
+    /// What there is to see.
+    #[field(max_length = 20)]
+    caption: String,
+    file: UploadFile,
+    /// From other sides.
+    #[serde(default)]
+    more: Vec<UploadFile>,
+}
+
+/// Shows an item.
+#[put("/items/{item}/picture", tags = ["items"])]
+async fn picture(item: u8, MultipartForm(picture): MultipartForm<Picture>) -> String {
+    let bytes = picture.file.bytes().len();
+    format!("{item}, {}: {bytes} bytes", picture.caption)
+}
+
 /// Still there for old clients.
 #[get("/old", deprecated)]
 fn old() -> &'static str {
@@ -101,5 +121,5 @@ async fn replace(Path(name): Path<String>, body: String) -> String {
 dunlin::app! {
     title: "Documented",
     version: "1.2.3",
-    routes: [list, add, of_order, old, inside, own_page, any, replace],
+    routes: [list, add, of_order, picture, old, inside, own_page, any, replace],
 }
