@@ -97,7 +97,7 @@ pub use respond::{
     StreamItem, TextStream,
 };
 pub use response::Response;
-pub use routing::App;
+pub use routing::{App, Router};
 pub use state::State;
 pub use time::{sleep, timeout};
 pub use websocket::WebSocket;
@@ -198,6 +198,9 @@ pub mod __private {
 /// # fn main() {}
 /// ```
 ///
+/// Routes with a common prefix stand in a [`router!`]; `routers: [items::ROUTER]`
+/// comes behind `routes`, or in place of them.
+///
 /// It defines `pub fn app() -> App`, through which tests call the app natively.
 #[macro_export]
 macro_rules! app {
@@ -208,21 +211,143 @@ macro_rules! app {
         $(title: $title:expr,)?
         $(version: $version:expr,)?
         $(description: $description:expr,)?
+        $(routes: [$($route:path),* $(,)?],)?
+        routers: [$($router:expr),* $(,)?]
+        $(, middleware: [$($middleware:expr),* $(,)?])? $(,)?
+    ) => {
+        $crate::__app! {
+            [$($title)?] [$($version)?] [$($description)?] [$($($middleware),*)?]
+            {
+                const LISTS: &[&[$crate::routing::Route]] = &[
+                    &[$($(<$route as $crate::routing::Handler>::ROUTE),*)?],
+                    $($router.routes()),*
+                ];
+                const COUNT: usize = $crate::routing::router::routes_len(LISTS);
+                &$crate::routing::router::routes::<COUNT>(LISTS)
+            }
+        }
+    };
+    (
+        $(title: $title:expr,)?
+        $(version: $version:expr,)?
+        $(description: $description:expr,)?
         routes: [$($route:path),* $(,)?]
         $(, middleware: [$($middleware:expr),* $(,)?])? $(,)?
+    ) => {
+        $crate::__app! {
+            [$($title)?] [$($version)?] [$($description)?] [$($($middleware),*)?]
+            { &[$(<$route as $crate::routing::Handler>::ROUTE),*] }
+        }
+    };
+    ($($_:tt)*) => {
+        ::core::compile_error!(
+            "write `app![hello, items::read]`, or, in this order, `app! { title: \"…\", \
+             version: \"…\", description: \"…\", routes: […], routers: […], middleware: […] }`"
+        );
+    };
+}
+
+/// Gives routes a common prefix, common tags and middleware, in this order;
+/// only `routes` is needed. The result is a constant [`Router`](routing::Router),
+/// mostly of a module, which [`app!`] lists among its `routers`:
+///
+/// ```
+/// # use dunlin::prelude::*;
+/// mod items {
+///     use dunlin::prelude::*;
+///     use dunlin::routing::Router;
+///
+///     #[get("/")]
+///     async fn list() -> &'static str { "all" }
+///
+///     #[get("/{id}")]
+///     async fn read(id: u32) -> String { format!("item {id}") }
+///
+///     pub const ROUTER: Router = dunlin::router! {
+///         prefix: "/items",
+///         tags: ["items"],
+///         routes: [list, read],
+///         middleware: [],
+///     };
+/// }
+///
+/// dunlin::app! { routers: [items::ROUTER] }
+/// # fn main() {
+/// # let client = dunlin::testing::TestClient::native(app());
+/// # assert_eq!(client.get("/items").send().text(), "all");
+/// # assert_eq!(client.get("/items/7").send().text(), "item 7");
+/// # }
+/// ```
+///
+/// A route's path `/` is the prefix itself. The router's middleware stands
+/// around that of its routes, and inside that of the app.
+#[macro_export]
+macro_rules! router {
+    (
+        $(prefix: $prefix:expr,)?
+        $(tags: [$($tag:expr),* $(,)?],)?
+        routes: [$($route:path),* $(,)?]
+        $(, middleware: [$($middleware:expr),* $(,)?])? $(,)?
+    ) => {{
+        const PREFIX: &str = $crate::__first!($($prefix,)? "");
+        const _: () = $crate::routing::router::assert_prefix(PREFIX);
+        const TAGS: &[&str] = &[$($($tag),*)?];
+        const LAYERS: $crate::middleware::Layers = &[$($(&$middleware),*)?];
+        const ROUTES: &[$crate::routing::Route] = &[$({
+            use $crate::routing::router as of;
+            const OWN: $crate::routing::Route = <$route as $crate::routing::Handler>::ROUTE;
+            const PATH: [u8; of::path_len(PREFIX, OWN.path)] = of::path(PREFIX, OWN.path);
+            const SEGMENTS: [$crate::routing::Segment; of::segments_len(PREFIX, &OWN)] =
+                of::segments(PREFIX, &OWN);
+            const ALL_TAGS: [&str; TAGS.len() + OWN.tags.len()] = of::joined("", TAGS, OWN.tags);
+            const ALL_LAYERS: [&dyn $crate::middleware::Layer; LAYERS.len() + OWN.middleware.len()] =
+                of::joined(
+                    &$crate::middleware::require::<$crate::Headers>(),
+                    LAYERS,
+                    OWN.middleware,
+                );
+            $crate::routing::Route {
+                path: of::text(&PATH),
+                segments: &SEGMENTS,
+                tags: &ALL_TAGS,
+                middleware: &ALL_LAYERS,
+                call: if LAYERS.is_empty() {
+                    OWN.call
+                } else {
+                    |request| $crate::middleware::Next::new(LAYERS, OWN.call).run(request)
+                },
+                ..OWN
+            }
+        }),*];
+        $crate::routing::Router::new(ROUTES)
+    }};
+    ($($_:tt)*) => {
+        ::core::compile_error!(
+            "write, in this order, `router! { prefix: \"/items\", tags: [\"items\"], \
+             routes: […], middleware: […] }`"
+        )
+    };
+}
+
+/// [`app!`], once its routes are one list.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __app {
+    (
+        [$($title:expr)?] [$($version:expr)?] [$($description:expr)?] [$($middleware:expr),*]
+        $routes:block
     ) => {
         /// The app that this crate serves; call it in tests.
         #[must_use]
         pub fn app() -> $crate::App {
-            const ROUTES: &[$crate::routing::Route] =
-                &[$(<$route as $crate::routing::Handler>::ROUTE),*];
+            const ROUTES: &[$crate::routing::Route] = $routes;
             const _: () = $crate::routing::assert_distinct(ROUTES);
             const INFO: $crate::openapi::Info = $crate::openapi::Info {
                 title: $crate::__first!($($title,)? env!("CARGO_PKG_NAME")),
                 version: $crate::__first!($($version,)? env!("CARGO_PKG_VERSION")),
                 description: $crate::__first!($($description,)? env!("CARGO_PKG_DESCRIPTION")),
             };
-            const LAYERS: $crate::middleware::Layers = &[$($(&$middleware),*)?];
+            const LAYERS: $crate::middleware::Layers = &[$(&$middleware),*];
             const AROUND: $crate::middleware::Around = $crate::middleware::Around::new(LAYERS);
             const NEEDED: bool = $crate::middleware::Around::is_needed(LAYERS, ROUTES);
             $crate::App::new(&INFO, ROUTES).within(if NEEDED {

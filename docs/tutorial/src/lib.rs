@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "in a function it writes to the log")]
 
 pub mod async_or_not;
+pub mod bigger_applications;
 pub mod bodies;
 pub mod dependencies;
 pub mod errors;

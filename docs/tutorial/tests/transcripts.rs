@@ -38,6 +38,7 @@ chapters! {
     streaming
     dependencies
     middleware
+    bigger_applications
     security
     state
     waiting_and_calling

@@ -247,7 +247,7 @@ pub const fn assert_distinct(routes: &[Route]) {
 }
 
 /// A constant panic takes no arguments but one text; this puts it together.
-const fn panic_with(parts: &[&str]) -> ! {
+pub(super) const fn panic_with(parts: &[&str]) -> ! {
     let mut buffer = [0; 400];
     let mut length = 0;
     let mut part = 0;

@@ -6,9 +6,12 @@
 
 mod app;
 mod describe;
+#[doc(hidden)]
+pub mod router;
 mod template;
 
 pub use app::{App, assert_distinct};
+pub use router::Router;
 pub use template::Segment;
 pub(crate) use template::{each_param, matches, precedence, same};
 

@@ -6,6 +6,20 @@ use serde_json::{Value, json};
 use super::app;
 
 #[test]
+fn routers() {
+    let client = TestClient::new(app());
+    assert_eq!(client.get("/users").send().status(), 400);
+    let get = |path| {
+        client
+            .get(path)
+            .header("x-token", "fake-super-secret-token")
+            .send()
+    };
+    assert_eq!(get("/users").text(), "Rick and Morty");
+    assert_eq!(get("/users/rick").text(), "rick");
+}
+
+#[test]
 fn it_answers_what_fastapi_answers() {
     let client = TestClient::new(app());
     let get = |path: &str| client.get(path).send().text();

@@ -6,7 +6,8 @@ mod answers;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dunlin::middleware::{Compress, Cors, Next};
+use dunlin::Router;
+use dunlin::middleware::{Compress, Cors, Next, require};
 use dunlin::prelude::*;
 use dunlin::security::{Basic, Bearer};
 use dunlin::testing::TestClient;
@@ -433,6 +434,25 @@ async fn lines() -> JsonLines<impl Stream<Item = Read>> {
     JsonLines(stream::iter(1..4).map(|item_id| Read { item_id }))
 }
 
+// Bigger applications
+
+#[get("/")]
+async fn read_users() -> &'static str {
+    "Rick and Morty"
+}
+
+#[get("/{username}")]
+async fn read_user(username: String) -> String {
+    username
+}
+
+const USERS: Router = dunlin::router! {
+    prefix: "/users",
+    tags: ["users"],
+    routes: [read_users, read_user],
+    middleware: [require::<Dep<Verified>>()],
+};
+
 // The request itself
 
 #[post("/raw")]
@@ -451,6 +471,7 @@ dunlin::app! {
         me, basic, notify, both_at_once, factors, hits, video, raw, shop, login, create_file,
         upload, report, events, lines,
     ],
+    routers: [USERS],
     middleware: [process_time, CORS, Compress::new()],
 }
 

@@ -1,6 +1,7 @@
 //! A guest that says of itself what the SDK can say: its OpenAPI document is
 //! golden. It also has routes where the host has pages.
 
+use dunlin::Router;
 use dunlin::prelude::*;
 
 /// What is for sale.
@@ -48,7 +49,7 @@ fn item(name: &str) -> Item {
 /// Lists items.
 ///
 /// There are *two*, a ball and a kite.
-#[get("/items", tags = ["items"])]
+#[get("/")]
 async fn list(Query(wanted): Query<Wanted>) -> Json<Vec<Item>> {
     let all = ["ball", "kite"].map(item).into_iter();
     let skip = usize::try_from(wanted.skip).unwrap_or(usize::MAX);
@@ -57,7 +58,7 @@ async fn list(Query(wanted): Query<Wanted>) -> Json<Vec<Item>> {
 }
 
 /// Adds an item.
-#[post("/items", status = 201, tags = ["items"])]
+#[post("/", status = 201)]
 async fn add(Json(item): Json<Item>) -> Json<Item> {
     Json(item)
 }
@@ -82,7 +83,7 @@ struct Picture {
 }
 
 /// Shows an item.
-#[put("/items/{item}/picture", tags = ["items"])]
+#[put("/{item}/picture")]
 async fn picture(item: u8, MultipartForm(picture): MultipartForm<Picture>) -> String {
     let bytes = picture.file.bytes().len();
     format!("{item}, {}: {bytes} bytes", picture.caption)
@@ -118,8 +119,15 @@ async fn replace(Path(name): Path<String>, body: String) -> String {
     format!("{name}: {body}")
 }
 
+const ITEMS: Router = dunlin::router! {
+    prefix: "/items",
+    tags: ["items"],
+    routes: [list, add, picture],
+};
+
 dunlin::app! {
     title: "Documented",
     version: "1.2.3",
-    routes: [list, add, of_order, picture, old, inside, own_page, any, replace],
+    routes: [of_order, old, inside, own_page, any, replace],
+    routers: [ITEMS],
 }
