@@ -1,7 +1,5 @@
 //! The app: its routes, and calling them.
 
-use std::cmp::Ordering;
-
 use futures::future::LocalBoxFuture;
 use http::StatusCode;
 
@@ -9,6 +7,7 @@ use super::Route;
 use super::template::{matches, precedence, same, same_text};
 use crate::body::Body;
 use crate::error::HttpError;
+use crate::json::push;
 use crate::middleware::Around;
 use crate::openapi::{self, Info};
 use crate::platform;
@@ -171,30 +170,30 @@ impl App {
 
     /// The methods of the closest template.
     fn allowed(&self, path: &str) -> String {
+        let matching = || {
+            let routes = self.routes.iter();
+            routes.filter(|route| matches(route.segments, path))
+        };
+        let mut closest = None;
+        matching().for_each(|route| prefer(&mut closest, route));
         let mut methods: Vec<&str> = Vec::new();
-        let mut closest: Option<&'static Route> = None;
-        for route in self
-            .routes
-            .iter()
-            .filter(|route| matches(route.segments, path))
-        {
-            let order = closest.map(|it| precedence(route.segments, it.segments));
-            match order.unwrap_or(Ordering::Less) {
-                Ordering::Less => {
-                    closest = Some(route);
-                    methods.clear();
-                }
-                Ordering::Equal => {}
-                Ordering::Greater => continue,
+        let mut list = String::new();
+        for route in matching() {
+            if closest.is_none_or(|it| !same(it.segments, route.segments)) {
+                continue;
             }
             let head = (route.method == "GET").then_some("HEAD");
             for method in std::iter::once(route.method).chain(head) {
                 if !methods.contains(&method) {
+                    if !methods.is_empty() {
+                        push(&mut list, ", ");
+                    }
+                    push(&mut list, method);
                     methods.push(method);
                 }
             }
         }
-        methods.join(", ")
+        list
     }
 }
 
