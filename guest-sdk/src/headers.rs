@@ -52,24 +52,26 @@ impl Headers {
         self.push(name, &value.into());
     }
 
-    fn push(&mut self, name: &str, value: &[u8]) {
+    pub(crate) fn push(&mut self, name: &str, value: &[u8]) {
         // A byte that would end the name or the value early becomes one that
         // the host refuses: nobody can smuggle a field in.
-        let in_name = |byte: u8| match byte {
-            b'\r' | b'\n' | b':' => 0,
-            byte => byte.to_ascii_lowercase(),
-        };
-        let in_value = |byte: u8| {
-            if matches!(byte, b'\r' | b'\n') {
-                0
-            } else {
-                byte
-            }
-        };
         self.0.reserve(name.len() + value.len() + 4);
-        self.0.extend(name.bytes().map(in_name));
+        let start = self.0.len();
+        self.0.extend_from_slice(name.as_bytes());
+        for byte in &mut self.0[start..] {
+            *byte = match *byte {
+                b'\r' | b'\n' | b':' => 0,
+                byte => byte.to_ascii_lowercase(),
+            };
+        }
         self.0.extend_from_slice(b": ");
-        self.0.extend(value.iter().copied().map(in_value));
+        let start = self.0.len();
+        self.0.extend_from_slice(value);
+        for byte in &mut self.0[start..] {
+            if matches!(*byte, b'\r' | b'\n') {
+                *byte = 0;
+            }
+        }
         self.0.extend_from_slice(b"\r\n");
     }
 

@@ -32,7 +32,10 @@ impl Response {
 
     /// `200 OK` with a `content-type`.
     pub(crate) fn typed(content_type: &str, body: impl Into<Body>) -> Self {
-        Response::new(body).with_header("content-type", content_type)
+        let mut response = Response::new(body);
+        let type_of = content_type.as_bytes();
+        response.headers.push("content-type", type_of);
+        response
     }
 
     /// The same response with this status.
