@@ -100,12 +100,13 @@ pub(crate) fn page(outcome: &Outcome, plan: &Plan) -> String {
          The latest run of [`bench/`](../bench/README.md), which says how to read and repeat it:\n\n\
          ```console\n\
          $ bench/install-peers\n\
-         $ cargo build --release\n\
-         $ cargo run --release -p dunlin-bench -- {arguments}\n\
+         $ cargo build {profile}\n\
+         $ cargo run {profile} -p dunlin-bench -- {arguments}\n\
          ```\n\n\
          {today}, {machine}, load generator on the same machine. Medians over the rounds, {rounds} \
          of {seconds} s. In parentheses: the figure, of a pair the first, divided by that of \
          `{BASELINE}`. Absolute figures are this machine's; the ratios are the point.\n\n",
+        profile = profile(),
         arguments = arguments.join(" "),
         today = machine::today(),
         machine = machine::description(),
@@ -171,6 +172,16 @@ fn grouped(value: f64) -> String {
     }
     let (thousands, rest) = text.split_at(split);
     format!("{thousands},{rest}")
+}
+
+/// How cargo was told to build this: its folder is named after the profile.
+fn profile() -> String {
+    let program = std::env::current_exe().unwrap_or_default();
+    let folder = program.parent().and_then(std::path::Path::file_name);
+    match folder.and_then(std::ffi::OsStr::to_str) {
+        Some(name) if !matches!(name, "release" | "debug" | "deps") => format!("--profile {name}"),
+        _ => "--release".to_owned(),
+    }
 }
 
 #[cfg(test)]

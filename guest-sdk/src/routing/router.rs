@@ -33,19 +33,19 @@ impl Router {
 pub const fn assert_prefix(prefix: &str) {
     let bytes = prefix.as_bytes();
     let mut index = 0;
-    let mut after = b'/';
+    let mut before = b'/';
     let mut is_prefix = bytes.is_empty() || bytes[0] == b'/';
     while index < bytes.len() {
         let byte = bytes[index];
         is_prefix &= match byte {
-            b'/' => index == 0 || after != b'/',
+            b'/' => index == 0 || before != b'/',
             b'-' | b'.' | b'_' | b'~' => true,
             _ => byte.is_ascii_alphanumeric(),
         };
-        after = byte;
+        before = byte;
         index += 1;
     }
-    if !is_prefix || (after == b'/' && !bytes.is_empty()) {
+    if !is_prefix || (before == b'/' && !bytes.is_empty()) {
         panic_with(&[
             "`",
             prefix,
@@ -136,8 +136,8 @@ pub const fn segments<const N: usize>(prefix: &'static str, route: &Route) -> [S
     all
 }
 
-/// Two lists in one. Nothing is left of `fill`, which only an array of no
-/// elements has no other way to be without.
+/// Two lists in one. Nothing is left of `fill`: an array has to begin with some
+/// value.
 #[must_use]
 pub const fn joined<T: Copy, const N: usize>(fill: T, first: &[T], second: &[T]) -> [T; N] {
     let mut all = [fill; N];
