@@ -58,6 +58,14 @@ fn plain_length(bytes: &[u8]) -> usize {
     if let Some(last) = bytes.last_chunk() {
         return first_special(*last).map_or(bytes.len(), |offset| bytes.len() - 8 + offset);
     }
+    // Names are short: the first four and the last four are all that there is.
+    if let (Some([a, b, c, d]), Some([e, f, g, h])) = (bytes.first_chunk(), bytes.last_chunk()) {
+        return match first_special([*a, *b, *c, *d, *e, *f, *g, *h]) {
+            Some(offset @ 4..) => bytes.len() + offset - 8,
+            Some(offset) => offset,
+            None => bytes.len(),
+        };
+    }
     let special = |byte: &u8| matches!(byte, 0..0x20 | b'"' | b'\\');
     rest.iter().position(special).unwrap_or(bytes.len())
 }
