@@ -16,6 +16,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
 };
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{order::Order, query::parameter, request::Declared, work::count_primes};
 
@@ -36,7 +37,8 @@ struct App {
     client: Client<HttpConnector, Empty<Bytes>>,
 }
 
-/// Serves until the process is ended.
+/// Serves until SIGTERM, at which the process ends as any other does: what it
+/// noted for the compiler (`bench/train`) is written then.
 pub(crate) fn serve(kind: Kind, port: u16) -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism()?.get();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -52,8 +54,12 @@ pub(crate) fn serve(kind: Kind, port: u16) -> anyhow::Result<()> {
             client: Client::builder(TokioExecutor::new()).build(connector),
         });
         let listener = listen(port)?;
+        let mut end = signal(SignalKind::terminate())?;
         loop {
-            let (stream, _) = listener.accept().await?;
+            let stream = tokio::select! {
+                accepted = listener.accept() => accepted?.0,
+                _ = end.recv() => return Ok(()),
+            };
             stream.set_nodelay(true)?;
             let app = Arc::clone(&app);
             tokio::spawn(async move {

@@ -17,6 +17,11 @@ impl Headers {
         Headers(Vec::new())
     }
 
+    /// A section as it travels.
+    pub(crate) fn from_static(section: &'static str) -> Self {
+        Headers(section.as_bytes().to_vec())
+    }
+
     /// The first field of that name, if it is UTF-8.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

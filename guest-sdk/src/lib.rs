@@ -42,6 +42,15 @@
 // The attributes write `::dunlin::…`; this crate's own tests use them too.
 extern crate self as dunlin;
 
+#[cfg(any(
+    test,
+    all(
+        target_arch = "wasm32",
+        not(target_feature = "atomics"),
+        feature = "allocator"
+    )
+))]
+mod alloc;
 pub mod body;
 mod dependency;
 mod env;
@@ -74,6 +83,15 @@ pub mod testing;
 mod wasm;
 #[cfg(target_arch = "wasm32")]
 use wasm as platform;
+
+// Without threads: it has no lock.
+#[cfg(all(
+    target_arch = "wasm32",
+    not(target_feature = "atomics"),
+    feature = "allocator"
+))]
+#[global_allocator]
+static ALLOCATOR: alloc::Lists = alloc::Lists::new();
 
 pub use body::Body;
 pub use cookie;

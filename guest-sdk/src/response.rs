@@ -6,6 +6,14 @@ use serde::de::DeserializeOwned;
 use crate::body::{Body, BodyError};
 use crate::headers::Headers;
 
+/// A header section of nothing but a `content-type`.
+macro_rules! content_type {
+    ($value:literal) => {
+        concat!("content-type: ", $value, "\r\n")
+    };
+}
+pub(crate) use content_type;
+
 /// A response: status, header fields and body.
 ///
 /// It is what a handler answers and what [`fetch`](crate::fetch) gets, so
@@ -28,6 +36,13 @@ impl Response {
             headers: Headers::new(),
             body: body.into(),
         }
+    }
+
+    /// `200 OK` with a header section that needs no looking at.
+    pub(crate) fn with_section(section: &'static str, body: impl Into<Body>) -> Self {
+        let mut response = Response::new(body);
+        response.headers = Headers::from_static(section);
+        response
     }
 
     /// `200 OK` with a `content-type`.

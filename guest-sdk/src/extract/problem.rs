@@ -10,7 +10,7 @@ use crate::error::{Error, HttpError};
 use crate::json;
 use crate::openapi::Operation;
 use crate::respond::IntoResponse;
-use crate::response::Response;
+use crate::response::{Response, content_type};
 
 /// An input longer than this is not repeated in the answer, in bytes of JSON.
 const MAX_INPUT: usize = 1024;
@@ -167,7 +167,8 @@ impl IntoResponse for Invalid {
             problem.push_json(&mut body);
         }
         body.push_str("]}");
-        Response::typed("application/json", body).with_status(StatusCode::UNPROCESSABLE_ENTITY)
+        Response::with_section(content_type!("application/json"), body)
+            .with_status(StatusCode::UNPROCESSABLE_ENTITY)
     }
 
     fn describe(operation: &mut Operation) {

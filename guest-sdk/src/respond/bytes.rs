@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use super::IntoResponse;
 use crate::body::Body;
 use crate::openapi::Operation;
-use crate::response::Response;
+use crate::response::{Response, content_type};
 
 impl IntoResponse for Vec<u8> {
     fn into_response(self) -> Response {
-        Response::typed("application/octet-stream", self)
+        Response::with_section(content_type!("application/octet-stream"), self)
     }
 
     fn describe(operation: &mut Operation) {
@@ -19,7 +19,7 @@ impl IntoResponse for Vec<u8> {
 
 impl IntoResponse for Body {
     fn into_response(self) -> Response {
-        Response::typed("application/octet-stream", self)
+        Response::with_section(content_type!("application/octet-stream"), self)
     }
 
     fn describe(operation: &mut Operation) {

@@ -8,7 +8,7 @@ use crate::extract::Json;
 use crate::json;
 use crate::model::{self, Model};
 use crate::openapi::Operation;
-use crate::response::Response;
+use crate::response::{Response, content_type};
 
 /// A value that cannot be written as JSON, such as a map whose keys are no
 /// strings, is a 500 and a log line.
@@ -20,7 +20,7 @@ impl<T: Serialize + Model> IntoResponse for Json<T> {
         // Most answers fit without growing, which copies.
         let mut body = Vec::with_capacity(2048);
         match json::write(&mut body, &self.0) {
-            Ok(()) => Response::typed("application/json", body),
+            Ok(()) => Response::with_section(content_type!("application/json"), body),
             Err(error) => Error::from(error).into_response(),
         }
     }

@@ -15,7 +15,7 @@ use crate::body::Body;
 use crate::error::Error;
 use crate::json;
 use crate::openapi::{Operation, Schema};
-use crate::response::Response;
+use crate::response::{Response, content_type};
 use crate::time::sleep;
 
 /// Proxies and phones cut what was silent for 30 to 60 seconds.
@@ -77,7 +77,7 @@ impl<S: Stream<Item: StreamItem<AsEvent>> + 'static> IntoResponse for Sse<S> {
             }),
             None => Body::stream(events),
         };
-        Response::typed("text/event-stream", body)
+        Response::with_section(content_type!("text/event-stream"), body)
             .with_header("cache-control", "no-cache")
             // nginx would hold the events back.
             .with_header("x-accel-buffering", "no")

@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use super::IntoResponse;
 use crate::body::Body;
 use crate::openapi::{Operation, Schema};
-use crate::response::Response;
+use crate::response::{Response, content_type};
 
 /// The schema of a text.
 pub(super) const TEXT: &str = "{\"type\":\"string\"}";
 
 impl IntoResponse for &'static str {
     fn into_response(self) -> Response {
-        Response::typed("text/plain; charset=utf-8", self)
+        Response::with_section(content_type!("text/plain; charset=utf-8"), self)
     }
 
     fn describe(operation: &mut Operation) {
@@ -22,7 +22,7 @@ impl IntoResponse for &'static str {
 
 impl IntoResponse for String {
     fn into_response(self) -> Response {
-        Response::typed("text/plain; charset=utf-8", self)
+        Response::with_section(content_type!("text/plain; charset=utf-8"), self)
     }
 
     fn describe(operation: &mut Operation) {
@@ -46,7 +46,7 @@ pub struct Html<T>(pub T);
 
 impl<T: Into<Body>> IntoResponse for Html<T> {
     fn into_response(self) -> Response {
-        Response::typed("text/html; charset=utf-8", self.0)
+        Response::with_section(content_type!("text/html; charset=utf-8"), self.0)
     }
 
     fn describe(operation: &mut Operation) {

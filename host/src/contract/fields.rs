@@ -65,17 +65,15 @@ pub(super) fn from_guest(section: types::Headers) -> Result<HeaderMap, InvalidMe
     let mut headers = HeaderMap::new();
     let mut start = 0;
     while start < section.len() {
-        let end = section[start..].windows(2).position(|pair| pair == b"\r\n");
-        let line = start..end.map_or(section.len(), |end| start + end);
+        let end = memchr::memchr(b'\r', &section[start..]).map(|end| start + end);
+        let line = start..end.unwrap_or(section.len());
         let invalid =
             || InvalidMessage::Field(String::from_utf8_lossy(&section[line.clone()]).into_owned());
-        if end.is_none() {
+        // Without a line feed it would be a part of the value, which has none.
+        if section.get(line.end + 1) != Some(&b'\n') {
             return Err(invalid());
         }
-        let colon = section[line.clone()]
-            .iter()
-            .position(|&byte| byte == b':')
-            .ok_or_else(invalid)?;
+        let colon = memchr::memchr(b':', &section[line.clone()]).ok_or_else(invalid)?;
         let colon = line.start + colon;
         let name = HeaderName::from_bytes(&section[line.start..colon]).map_err(|_| invalid())?;
         let padding = section[colon + 1..line.end]

@@ -63,12 +63,15 @@ fn host<B>(request: &Request<B>) -> Result<Option<&str>, GatewayError> {
 /// RFC 9110, section 7.2: a host and perhaps a port, in the characters that
 /// RFC 3986, section 3.2, allows them.
 fn text(line: &HeaderValue) -> Result<&str, GatewayError> {
-    let is_allowed =
-        |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte);
-    match line.to_str() {
-        Ok(text) if text.as_bytes().iter().all(is_allowed) => Ok(text),
-        _ => Err(GatewayError::BadHost),
+    let is_allowed = |byte: &u8| {
+        matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'%'
+            | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':'
+            | b'[' | b']')
+    };
+    if !line.as_bytes().iter().all(is_allowed) {
+        return Err(GatewayError::BadHost);
     }
+    line.to_str().map_err(|_| GatewayError::BadHost)
 }
 
 #[cfg(test)]

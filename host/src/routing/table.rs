@@ -9,7 +9,7 @@ use crate::registry::{Deployment, Manifest};
 use crate::telemetry::Metrics;
 use arc_swap::ArcSwap;
 use http::Uri;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use thiserror::Error;
 
@@ -45,18 +45,21 @@ pub struct MountConflict {
 }
 
 /// The functions of one host name, or of all others, by mount.
+///
+/// Callers ask these maps, operators fill them: none can be filled with keys
+/// that collide, so that a quick hash will do.
 #[derive(Clone, Debug, Default)]
 struct Mounts {
-    by_path: HashMap<String, Arc<InService>>,
+    by_path: FxHashMap<String, Arc<InService>>,
     /// Segments of the longest mount: no longer prefix need be tried.
     depth: usize,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Snapshot {
-    functions: HashMap<FunctionName, Arc<InService>>,
+    functions: FxHashMap<FunctionName, Arc<InService>>,
     any_host: Mounts,
-    by_host: HashMap<String, Mounts>,
+    by_host: FxHashMap<String, Mounts>,
 }
 
 /// The table of all functions.

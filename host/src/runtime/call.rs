@@ -128,8 +128,9 @@ pub(super) async fn call(
     let closed = job.closed.take();
     match guest {
         Guest::Function(guest) => call_function(accessor, guest, job).await?,
-        Guest::WasiHttp03(guest) => call_wasi_http_03(accessor, guest, job).await?,
-        Guest::WasiHttp02(guest) => call_wasi_http_02(accessor, guest, job).await?,
+        // Boxed, so that a function's call carries no room for them.
+        Guest::WasiHttp03(guest) => Box::pin(call_wasi_http_03(accessor, guest, job)).await?,
+        Guest::WasiHttp02(guest) => Box::pin(call_wasi_http_02(accessor, guest, job)).await?,
     }
     if let Some(closed) = closed {
         // Refused or accepted, its sender is dropped in the end.

@@ -21,8 +21,10 @@ use arc_swap::ArcSwap;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared, join_all};
 use http::StatusCode;
+use rustc_hash::FxHashMap;
 use std::collections::HashMap;
 use std::error::Error;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -42,7 +44,7 @@ pub struct Instances {
     workers: usize,
     /// Where instances of the async lane go when they compute.
     blocking: Blocking,
-    pools: ArcSwap<HashMap<VersionId, Arc<Pool>>>,
+    pools: ArcSwap<FxHashMap<VersionId, Arc<Pool>>>,
     /// The versions that are about to have a pool. Requests for loaded versions
     /// never take the lock.
     loading: Mutex<HashMap<VersionId, Loading>>,
@@ -143,7 +145,7 @@ impl Instances {
             };
             let pool = Arc::new(instances.load_now(version.clone()).await?);
             listed.instances.pools.rcu(|pools| {
-                let mut next = HashMap::clone(pools);
+                let mut next = FxHashMap::clone(pools);
                 next.insert(version.id.clone(), pool.clone());
                 next
             });
@@ -182,7 +184,7 @@ impl Instances {
     /// now, the others with their invocations.
     pub fn retire(&self, version: &VersionId) {
         self.pools.rcu(|pools| {
-            let mut next = HashMap::clone(pools);
+            let mut next = FxHashMap::clone(pools);
             next.remove(version);
             next
         });
@@ -199,7 +201,7 @@ impl Instances {
             .collect();
         join_all(loading).await;
         self.pools.rcu(|pools| {
-            let mut next = HashMap::clone(pools);
+            let mut next = FxHashMap::clone(pools);
             next.retain(|id, _| id.function() != function);
             next
         });
@@ -219,7 +221,7 @@ impl Instances {
             return;
         }
         self.pools.rcu(|pools| {
-            let mut next = HashMap::clone(pools);
+            let mut next = FxHashMap::clone(pools);
             next.retain(|_, pool| !unused.iter().any(|unused| Arc::ptr_eq(unused, pool)));
             next
         });
@@ -303,10 +305,13 @@ impl Instance<'_> {
             permit,
         } = self;
         let request = (head, body);
-        let outcome = Self::outcome(&pool, taken, route, permit, request, invocation);
-        let (response, waiting, held) = tokio::time::timeout_at(deadline, outcome)
-            .await
-            .unwrap_or(Err(Failure::Deadline.into()))?;
+        let (response, waiting, held) = {
+            // Pinned here: moved into the timeout it would be copied, twice.
+            let outcome = Self::outcome(&pool, taken, route, permit, request, invocation);
+            tokio::time::timeout_at(deadline, pin!(outcome))
+                .await
+                .unwrap_or(Err(Failure::Deadline.into()))?
+        };
         let invocation = invocation.clone();
         let expired = move || {
             let line = format!("the answer broke off: {}", Failure::Deadline);
