@@ -109,6 +109,14 @@ async fn lines_are_whole_or_cut() {
     let rest = wire.rest().await;
     let rest = String::from_utf8_lossy(&rest);
     assert!(!rest.ends_with("0\r\n\r\n"), "looks whole: {rest:?}");
+    // Where the end of the connection is the end of the answer, it has none.
+    let mut old = Wire::connect(host.listen).await;
+    old.send("GET /answers/cut HTTP/1.0\r\n\r\n").await;
+    old.was_reset().await;
+    let mut old = Wire::connect(host.listen).await;
+    old.send("GET /answers/lines HTTP/1.0\r\n\r\n").await;
+    let whole = old.rest().await;
+    assert!(whole.ends_with(b"\r\n\r\n1\n2\n3\n"), "{whole:?}");
     host.logged("answers", "the source is dry").await;
 }
 

@@ -199,3 +199,26 @@ async fn the_rest_of_a_body_is_not_waited_for_long() {
     let body = wire.rest().await;
     assert!(body.ends_with(b"}"), "the connection ends with the answer");
 }
+
+/// RFC 9110, section 9.3.2: not even where the host itself answers.
+#[tokio::test]
+async fn head_has_no_body_over_http2_either() {
+    let host = Host::start().await;
+    host.deploy("misc", "").await;
+    host.deploy("documented", "").await;
+    let mut connection = Http2::connect(host.listen).await;
+    for (path, status) in [
+        ("/nowhere", 404),
+        ("/misc/panic", 502),
+        ("/documented/openapi.json", 200),
+        ("/documented/docs", 200),
+    ] {
+        let answer = connection.send("HEAD", path, Empty::new().boxed()).await;
+        let answer = answer.expect("an answer");
+        assert_eq!(answer.status(), status, "{path}");
+        let length = &answer.headers()["content-length"];
+        assert_ne!(length, "0", "{path}");
+        let body = answer.into_body().collect().await.expect("is whole");
+        assert_eq!(body.to_bytes(), "", "{path}");
+    }
+}

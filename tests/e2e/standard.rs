@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use http::{Method, StatusCode};
 
-use crate::harness::{Answer, Host, Upstream, Wire};
+use crate::harness::{Answer, Host, Upstream, Wire, until};
 
 #[tokio::test]
 async fn a_wasi_http_02_component_answers_ten_in_turn_and_fifty_at_once() {
@@ -144,4 +144,23 @@ async fn outgoing_requests_that_are_nobodys_are_counted_too() {
     upstream.let_go();
     let answer = hanging.await.expect("no panic").expect("an answer");
     assert_eq!(answer.status(), 200);
+}
+
+/// Not having read what cannot be sent is not leaving.
+#[tokio::test]
+async fn who_asks_for_the_head_alone_has_not_left() {
+    let host = Host::start().await;
+    host.deploy("wasi-http-03", "").await;
+    for _ in 0..3 {
+        let head = host.request(Method::HEAD, "/wasi-http-03/");
+        assert_eq!(Answer::to(head).await.status, StatusCode::OK);
+    }
+    until("all three are answered", async || {
+        let metrics = host.metrics().await;
+        let mut answered = metrics
+            .lines()
+            .filter(|line| line.contains("outcome=\"answered\""));
+        answered.any(|line| line.ends_with(" 3")).then_some(())
+    })
+    .await;
 }

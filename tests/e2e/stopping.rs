@@ -58,6 +58,55 @@ async fn sigterm_lets_what_runs_finish() {
     assert!(host.said().contains("stopping"), "{}", host.said());
 }
 
+/// Also what its caller has left, where the manifest wants it finished.
+#[tokio::test]
+async fn sigterm_lets_what_was_left_finish() {
+    let upstream = Upstream::start().await;
+    let mut host = Host::start_with(&["-v"]).await;
+    let manifest = "on_disconnect = \"finish\"\n[egress]\nallow = [\"ADDRESS\"]";
+    let manifest = manifest.replace("ADDRESS", &upstream.address.to_string());
+    host.deploy("misc", &manifest).await;
+    let mut leaving = Wire::connect(host.listen).await;
+    let path = format!("/misc/fetch?url={}", upstream.url("/hang"));
+    leaving
+        .send(format!("GET {path} HTTP/1.1\r\nhost: h\r\n\r\n"))
+        .await;
+    upstream.hanging(1).await;
+    drop(leaving);
+    until("the host has seen it", async || {
+        let metrics = host.metrics().await;
+        metrics.contains("dunlin_connections 0").then_some(())
+    })
+    .await;
+    host.signal(Signal::TERM);
+    refuses_connections(&host).await;
+    upstream.let_go();
+    assert!(host.ended().await.success(), "{}", host.said());
+    let said = host.said();
+    assert!(said.contains("\"outcome\":\"answered\""), "{said}");
+}
+
+/// The host had accepted it, or not yet.
+#[tokio::test]
+async fn who_asked_before_the_signal_is_answered() {
+    let mut host = Host::start().await;
+    host.deploy("misc", "").await;
+    host.signal(Signal::STOP);
+    let mut wires = Vec::new();
+    for _ in 0..20 {
+        let mut wire = Wire::connect(host.listen).await;
+        wire.send("GET /misc/method HTTP/1.1\r\nhost: h\r\n\r\n")
+            .await;
+        wires.push(wire);
+    }
+    host.signal(Signal::TERM);
+    host.signal(Signal::CONT);
+    for wire in &mut wires {
+        assert_eq!(wire.response().await.1, "get");
+    }
+    assert!(host.ended().await.success(), "{}", host.said());
+}
+
 #[tokio::test]
 async fn sigint_stops_too() {
     let mut host = Host::start().await;

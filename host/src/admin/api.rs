@@ -45,8 +45,8 @@ pub struct AdminConfig {
 
 pub(super) type Shared = State<Arc<AdminConfig>>;
 
-/// The admin API's routes. They need to know who asks:
-/// `into_make_service_with_connect_info`.
+/// The admin API's routes. They need to know who asks: [`serve`](super::serve)
+/// tells them.
 pub fn router(config: AdminConfig) -> Router {
     let config = Arc::new(config);
     let guarded = document::start()

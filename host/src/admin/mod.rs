@@ -14,6 +14,7 @@ mod extract;
 mod failures;
 mod functions;
 mod host_info;
+mod listener;
 mod logs;
 mod metrics;
 mod openapi;
@@ -27,5 +28,6 @@ pub use self::deploy::{DeployError, Deployed, Deployer, InvalidComponent, Rollou
 pub use self::error::AdminError;
 pub use self::failures::FailedAttempts;
 pub use self::host_info::{Check, HostInfo, Public, Setting, Status};
+pub use self::listener::serve;
 pub use self::metrics::Observed;
 pub use self::steps::Step;

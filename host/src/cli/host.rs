@@ -49,7 +49,7 @@ pub(super) struct Host {
     gateway: Arc<Gateway>,
     ready: Arc<AtomicBool>,
     serving: JoinHandle<()>,
-    admin: JoinHandle<std::io::Result<()>>,
+    admin: JoinHandle<()>,
     sweeping: JoinHandle<()>,
     /// Looks after versions on trial.
     watching: JoinHandle<()>,
@@ -178,7 +178,6 @@ impl Host {
             },
             failures: FailedAttempts::default(),
         });
-        let router = router.into_make_service_with_connect_info::<SocketAddr>();
         Ok(Self {
             bound,
             registry,
@@ -188,7 +187,7 @@ impl Host {
             serving: tokio::spawn(listener.serve(gateway.clone())),
             gateway,
             ready,
-            admin: tokio::spawn(async move { axum::serve(admin_socket, router).await }),
+            admin: tokio::spawn(admin::serve(admin_socket, router)),
             sweeping: tokio::spawn(async move {
                 let mut interval = tokio::time::interval(sweep_interval);
                 loop {

@@ -36,6 +36,10 @@ use clap::Parser as _;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// Longest wait for what still uses the disk when a command is done.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
@@ -57,7 +61,12 @@ pub fn main() -> ExitCode {
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)
-        .and_then(|control| control.block_on(run(command, &output)));
+        .and_then(|control| {
+            let result = control.block_on(run(command, &output));
+            // Else it would wait for as long as the system looks up a name.
+            control.shutdown_timeout(LEAVE_TIMEOUT);
+            result
+        });
     match result {
         Ok(()) => Exit::Success.into(),
         Err(error) => {

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
 
 /// Dropped, it closes: an invocation that nobody said anything about was
 /// abandoned by its caller.
@@ -53,7 +54,12 @@ impl Account {
     }
 
     /// The function answers; the account closes with the answer's last byte.
-    pub(super) fn answered(mut self, answer: Response<Answer>) -> Response<Outgoing> {
+    /// `detached` counts it if it goes on without a caller.
+    pub(super) fn answered(
+        mut self,
+        answer: Response<Answer>,
+        detached: &TaskTracker,
+    ) -> Response<Outgoing> {
         self.status = Some(answer.status());
         self.blames = answer.status().is_server_error();
         let (parts, answer) = answer.into_parts();
@@ -63,7 +69,13 @@ impl Account {
         } else {
             Some(self)
         };
-        Response::from_parts(parts, Outgoing { answer, account })
+        let detached = account.is_some().then(|| detached.clone());
+        let outgoing = Outgoing {
+            answer,
+            account,
+            detached,
+        };
+        Response::from_parts(parts, outgoing)
     }
 
     fn close(mut self, outcome: Option<Outcome>) {
@@ -105,6 +117,8 @@ impl Drop for Account {
 pub(super) struct Outgoing {
     answer: Answer,
     account: Option<Account>,
+    /// None: it is not an invocation's, or is whole.
+    detached: Option<TaskTracker>,
 }
 
 impl Outgoing {
@@ -113,7 +127,35 @@ impl Outgoing {
         Self {
             answer: Answer::of_host(bytes),
             account: None,
+            detached: None,
         }
+    }
+
+    /// Keeps the body back. What of it is still to come is read to its end all
+    /// the same: the invocation is none that its caller has left.
+    pub(super) fn withhold(&mut self) {
+        let answer = std::mem::replace(&mut self.answer, Answer::of_host(Bytes::new()));
+        if let Some(account) = self.account.take() {
+            self.finish(answer, account);
+        }
+    }
+
+    /// Reads an answer that nobody gets.
+    fn finish(&self, mut answer: Answer, account: Account) {
+        let (Some(detached), Ok(runtime)) = (&self.detached, Handle::try_current()) else {
+            return;
+        };
+        let reading = async move {
+            let outcome = loop {
+                match answer.frame().await {
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) => break Outcome::Failed,
+                    None => break Outcome::Answered,
+                }
+            };
+            account.close(Some(outcome));
+        };
+        detached.spawn_on(reading, &runtime);
     }
 
     /// The invocation that it is an answer of, while that runs on.
@@ -156,22 +198,11 @@ impl HttpBody for Outgoing {
 
 impl Drop for Outgoing {
     fn drop(&mut self) {
-        if let Some(account) = self.account.take()
+        if let Some(account) = &self.account
             && account.invocation.route.finishes()
-            && let Ok(runtime) = Handle::try_current()
         {
             // Nobody reads it, and yet it is to be finished.
-            let mut answer = std::mem::replace(&mut self.answer, Answer::of_host(Bytes::new()));
-            runtime.spawn(async move {
-                let outcome = loop {
-                    match answer.frame().await {
-                        Some(Ok(_)) => {}
-                        Some(Err(_)) => break Outcome::Failed,
-                        None => break Outcome::Answered,
-                    }
-                };
-                account.close(Some(outcome));
-            });
+            self.withhold();
         }
     }
 }

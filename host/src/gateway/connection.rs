@@ -2,18 +2,19 @@
 //! knowledge or, over TLS, as agreed in the handshake.
 
 use super::request::Gateway;
-use super::socket::Socket;
+use super::socket::{Broken, Socket};
 use super::streams::{self, Streams};
 use super::websocket::Session;
 use crate::arriving::Arriving;
-use http::HeaderValue;
 use http::uri::Scheme;
+use http::{HeaderValue, Version};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::net::{self, SocketAddr};
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -44,6 +45,11 @@ const MAX_UNTAKEN: u32 = 1024 * 1024;
 const MAX_EARLY_RESETS: usize = 20;
 const MAX_OWN_RESETS: usize = 128;
 
+/// Longest wait, once the host stops, for the first bytes of a connection that
+/// was made before, and for its handshake.
+const DRAIN_GRACE: Duration = Duration::from_millis(100);
+const DRAIN_GRACE_TLS: Duration = Duration::from_secs(1);
+
 /// Longest wait for a peer that was told that its connection ends, once it has
 /// no requests any more.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -65,15 +71,27 @@ pub(super) struct Peer {
     pub(super) scheme: Scheme,
     /// What the connection becomes when its last answer is written.
     next: Mutex<Option<Box<Session>>>,
+    /// Its last request was HTTP/1.0: an answer of unknown length ends with the
+    /// connection.
+    is_old: AtomicBool,
+    socket: Broken,
 }
 
 impl Peer {
-    fn new(address: HeaderValue, scheme: Scheme) -> Self {
-        let next = Mutex::default();
+    fn new(address: HeaderValue, scheme: Scheme, socket: Broken) -> Self {
         Self {
             address,
             scheme,
-            next,
+            next: Mutex::default(),
+            is_old: AtomicBool::new(false),
+            socket,
+        }
+    }
+
+    /// An answer broke off: whoever could take it for whole sees a reset.
+    fn answer_broke_off(&self) {
+        if self.is_old.load(Ordering::Relaxed) {
+            self.socket.set();
         }
     }
 
@@ -92,7 +110,9 @@ type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 async fn try_serve(stream: net::TcpStream, peer: SocketAddr, gateway: Arc<Gateway>) -> Ended {
     stream.set_nodelay(true)?;
-    let mut stream = Socket::new(TcpStream::from_std(stream)?, gateway.config.write_timeout);
+    let broken = Broken::default();
+    let timeout = gateway.config.write_timeout;
+    let mut stream = Socket::new(TcpStream::from_std(stream)?, timeout, broken.clone());
     let address = HeaderValue::from_str(&peer.ip().to_string())?;
     let header_timeout = gateway.config.header_timeout;
     let Some(tls) = &gateway.tls else {
@@ -100,21 +120,28 @@ async fn try_serve(stream: net::TcpStream, peer: SocketAddr, gateway: Arc<Gatewa
             biased;
             // First: a request that is here is answered, even when the host stops.
             preface = tokio::time::timeout(header_timeout, stream.has_http2_preface()) => preface??,
-            () = gateway.draining.cancelled() => return Ok(()),
+            () = drained(&gateway, DRAIN_GRACE) => return Ok(()),
         };
-        let peer = Peer::new(address, Scheme::HTTP);
+        let peer = Peer::new(address, Scheme::HTTP, broken);
         return speak(stream, is_http2, peer, gateway).await;
     };
     let handshake = tls.acceptor().accept(stream);
     let stream = tokio::select! {
         biased;
         handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake) => handshake??,
-        () = gateway.draining.cancelled() => return Ok(()),
+        () = drained(&gateway, DRAIN_GRACE_TLS) => return Ok(()),
     };
     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    let peer = Peer::new(address, Scheme::HTTPS);
+    let peer = Peer::new(address, Scheme::HTTPS, broken);
     // Boxed: a TLS session is large, and most of it idle.
     Box::pin(speak(stream, is_http2, peer, gateway)).await
+}
+
+/// Waits for the drain, and for what a peer may have sent before it: a socket's
+/// bytes are seen when its event loop has been asked, and a handshake takes time.
+async fn drained(gateway: &Gateway, grace: Duration) {
+    gateway.draining.cancelled().await;
+    tokio::time::sleep(grace).await;
 }
 
 /// Speaks HTTP until the connection or the host ends.
@@ -146,6 +173,9 @@ where
         let both = both.clone();
         async move {
             let (gateway, peer) = &*both;
+            if request.version() < Version::HTTP_11 {
+                peer.is_old.store(true, Ordering::Relaxed);
+            }
             let request = Box::new(Arriving::request(request));
             Ok::<_, Infallible>(gateway.answer(request, peer).await)
         }
@@ -159,13 +189,20 @@ where
         .with_upgrades();
     {
         let mut connection = pin!(connection);
-        tokio::select! {
+        let ended = tokio::select! {
             biased;
-            result = connection.as_mut() => result?,
+            result = connection.as_mut() => result,
             () = draining.cancelled() => {
                 connection.as_mut().graceful_shutdown();
-                connection.await?;
+                connection.as_mut().await
             }
+        };
+        if let Err(error) = ended {
+            // The answer's own error; the others are the peer's.
+            if error.is_user() {
+                peer.answer_broke_off();
+            }
+            return Err(error.into());
         }
     }
     let next = peer.next().take();

@@ -114,7 +114,7 @@ impl Listener {
     }
 
     /// Serves connections until the gateway drains; returns when the last of
-    /// them has ended.
+    /// them has ended, and the last invocation that goes on without its caller.
     pub async fn serve(self, gateway: Arc<Gateway>) {
         let permits = Arc::new(Semaphore::new(gateway.config.max_connections));
         let connections = TaskTracker::new();
@@ -147,6 +147,8 @@ impl Listener {
         drop(self);
         connections.close();
         connections.wait().await;
+        gateway.detached.close();
+        gateway.detached.wait().await;
     }
 
     /// The next connection; errors are survived.

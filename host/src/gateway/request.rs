@@ -19,12 +19,15 @@ use crate::runtime::{Answer, Failure, Instances};
 use crate::scheduling::Lanes;
 use crate::telemetry::{Logs, Metrics, RequestId, Source};
 use http::header::{self, HeaderValue};
-use http::{Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode, Version};
+use http_body::Body as _;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// The gateway's limits.
 #[derive(Clone, Debug)]
@@ -65,6 +68,8 @@ pub struct Gateway {
     pub(super) lanes: Arc<Lanes>,
     /// Cancelled when the host stops: connections finish what they have.
     pub(super) draining: CancellationToken,
+    /// Invocations that go on without their callers.
+    pub(super) detached: TaskTracker,
     pub(super) registry: Arc<Registry>,
     pub(super) routes: Arc<Table>,
     /// Held by the request whose token is looked up.
@@ -106,6 +111,7 @@ impl Gateway {
             tls,
             lanes,
             draining: CancellationToken::new(),
+            detached: TaskTracker::new(),
             checking: Semaphore::new(1),
             registry,
             routes,
@@ -123,7 +129,7 @@ impl Gateway {
         peer: &Arc<Peer>,
     ) -> Response<Outgoing> {
         let id = RequestId::given_or_new(request.headers().get(RequestId::HEADER));
-        let version = request.version();
+        let (version, is_head) = (request.version(), request.method() == Method::HEAD);
         let detail = &self.config.detail;
         if let Detail::Development(builds) = detail {
             let stopping = self.draining.cancelled();
@@ -153,6 +159,9 @@ impl Gateway {
             .headers_mut()
             .entry(RequestId::HEADER)
             .or_insert_with(|| id.as_header().clone());
+        if is_head || matches!(response.status().as_u16(), 204 | 304) {
+            without_body(&mut response, is_head);
+        }
         response
     }
 
@@ -163,11 +172,12 @@ impl Gateway {
         peer: &Arc<Peer>,
         id: &RequestId,
     ) -> Result<Response<Outgoing>, (GatewayError, Option<Route>)> {
+        // First: after a message that is ambiguous the connection is closed.
+        let host = screen(&request).map_err(|error| (error, None))?;
         let hops = Hops::of(request.headers());
         if hops.is_loop() {
             return Err((GatewayError::LoopDetected, None));
         }
-        let host = screen(&request).map_err(|error| (error, None))?;
         let found = if chosen::names_version(request.headers()) {
             Box::pin(self.chosen(host, &request)).await
         } else {
@@ -206,15 +216,20 @@ impl Gateway {
         invocation: &Arc<Invocation>,
     ) -> Result<Response<Outgoing>, GatewayError> {
         let (gateway, peer, invocation) = (self.clone(), peer.clone(), invocation.clone());
-        let running =
-            tokio::spawn(async move { gateway.invoke(request, &peer, &invocation).await });
-        match running.await {
-            Ok(response) => response,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // The lane ends, and this task with it.
-                Err(_) => Err(Failure::Draining.into()),
-            },
+        let (sender, answered) = oneshot::channel();
+        let running = self.detached.spawn(async move {
+            let answer = gateway.invoke(request, &peer, &invocation).await;
+            // Dropped in here if nobody waits: what it leaves to do is tracked
+            // before this is done.
+            drop(sender.send(answer));
+        });
+        if let Ok(answer) = answered.await {
+            return answer;
+        }
+        match running.await.map_err(JoinError::try_into_panic) {
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            // The lane ends, and this task with it.
+            _ => Err(Failure::Draining.into()),
         }
     }
 
@@ -280,7 +295,7 @@ impl Gateway {
             answer => answer,
         };
         match answer {
-            Ok(answer) => Ok(account.answered(answer)),
+            Ok(answer) => Ok(account.answered(answer, &self.detached)),
             Err(error) => {
                 account.failed(&error);
                 Err(error)
@@ -322,6 +337,19 @@ impl Gateway {
     pub fn drain(&self) {
         self.draining.cancel();
     }
+}
+
+/// Takes the body out of an answer that can have none (RFC 9110, section 6.4.1).
+/// hyper does so only in HTTP/1.
+fn without_body(response: &mut Response<Outgoing>, is_head: bool) {
+    let length = response.body().size_hint().exact();
+    if let Some(length) = length.filter(|_| is_head && !response.body().is_end_stream()) {
+        let headers = response.headers_mut();
+        headers
+            .entry(header::CONTENT_LENGTH)
+            .or_insert_with(|| length.into());
+    }
+    response.body_mut().withhold();
 }
 
 /// Until when an invocation that begins now has to be done.

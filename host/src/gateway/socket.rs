@@ -4,6 +4,8 @@
 use socket2::SockRef;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
@@ -26,16 +28,30 @@ pub(super) struct Socket {
     write_timeout: Duration,
     /// Runs while the peer takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Whether its end is to look like none.
+    broken: Broken,
+}
+
+/// Says of a socket that it ends in the middle of something.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Broken(Arc<AtomicBool>);
+
+impl Broken {
+    /// The peer is to see a reset in place of the end.
+    pub(super) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, write_timeout: Duration) -> Self {
+    pub(super) fn new(stream: TcpStream, write_timeout: Duration, broken: Broken) -> Self {
         Self {
             stream,
             first: [0; HTTP2_PREFACE.len()],
             again: 0..0,
             write_timeout,
             stalled: None,
+            broken,
         }
     }
 
@@ -71,12 +87,21 @@ impl Socket {
             .stalled
             .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + timeout)));
         ready!(timer.as_mut().poll(cx));
-        // A reset: else the system would go on offering what nobody takes.
-        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        // Else the system would go on offering what nobody takes.
+        self.broken.set();
         Poll::Ready(Err(io::Error::new(
             io::ErrorKind::TimedOut,
             "the peer takes nothing",
         )))
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if self.broken.0.load(Ordering::Relaxed) {
+            // Closed so, it resets. Fails only when the peer has done it before.
+            let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        }
     }
 }
 

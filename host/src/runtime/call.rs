@@ -6,7 +6,9 @@ use super::loaded::Guest;
 use super::state::State;
 use super::status::Status;
 use crate::capabilities::{Context, Invocation};
-use crate::contract::{Body, Expected, Function, Head, request_to_guest, response_from_guest};
+use crate::contract::{
+    Body, Expected, Function, Head, InvalidMessage, request_to_guest, response_from_guest,
+};
 use crate::scheduling::{LanePermit, Start};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -204,6 +206,16 @@ fn send(reply: oneshot::Sender<Reply>, outcome: Outcome, invocation: &Invocation
     let _ = reply.send(Reply::Done(outcome));
 }
 
+/// A standard guest's answer, if its status is one that ends a request.
+fn checked(response: http::Response<Body>) -> Outcome {
+    let status = response.status().as_u16();
+    if (200..600).contains(&status) {
+        return Ok(response);
+    }
+    let error = InvalidMessage::Status(status);
+    Err(Failure::InvalidResponse(Arc::new(error)))
+}
+
 /// Resolves when a standard guest's answer was sent, or not.
 type Sent = Pin<Box<dyn Future<Output = Result<(), crate::contract::BodyError>> + Send>>;
 
@@ -238,7 +250,7 @@ async fn call_wasi_http_03(
                 let response = access.get().http().table.delete(response)?;
                 response.into_http(&mut access, sent)
             })
-            .map(|response| Ok(response.map(|body| Held::stream(body, place))))?,
+            .map(|response| checked(response.map(|body| Held::stream(body, place))))?,
         Err(code) => Err(Failure::Refused(code.to_string().into())),
     };
     send(reply, outcome, &invocation);
@@ -266,8 +278,9 @@ async fn call_wasi_http_02(
         let place = place.clone();
         move |outcome: Outcome| {
             if let Some(reply) = reply.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                let outcome =
-                    outcome.map(|response| response.map(|body| Held::stream(body, place.clone())));
+                let outcome = outcome.and_then(|response| {
+                    checked(response.map(|body| Held::stream(body, place.clone())))
+                });
                 send(reply, outcome, &place.invocation);
             }
         }

@@ -256,3 +256,14 @@ async fn a_body_has_its_limit() {
     assert_eq!(whole.ok(), "1048576");
     health.is_good(&host, 32).await;
 }
+
+/// A count of hops that goes too far made the host forget that the message was
+/// ambiguous: the connection stayed open.
+#[tokio::test]
+async fn what_else_is_wrong_does_not_keep_the_connection() {
+    let host = attacked("", "").await;
+    let health = Health::of(&host).await;
+    let two = "GET /misc/method HTTP/1.1\r\nhost: a\r\nhost: b\r\ndunlin-hops: 17\r\n\r\n";
+    assert_eq!(statuses(&host, two).await, [400]);
+    health.is_good(&host, 16).await;
+}

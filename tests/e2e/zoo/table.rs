@@ -125,7 +125,15 @@ fn waiting() -> Vec<Animal> {
 fn standard() -> Vec<Animal> {
     let standard = |name, path| Animal::new(name, Guest::Wasi02, path);
     let trapped = |name, path| standard(name, path).fails(502, "guest-trap");
+    let no_answer = |name, path| {
+        standard(name, path)
+            .fails(502, "invalid-response")
+            .logs("is none a function can answer with")
+    };
     vec![
+        no_answer("standard-interim", "/interim"),
+        no_answer("standard-switching", "/switching"),
+        no_answer("standard-no-status", "/no-status"),
         standard("standard-never", "/never")
             .fails(502, "invalid-response")
             .logs("ended without an answer"),

@@ -27,7 +27,9 @@ pub(super) fn prepare(
         ));
     }
     let destination = destination(&head.uri)?;
-    head.uri = absolute(&destination, head.uri.path_and_query());
+    if !is_absolute_form(&head.uri, &destination) {
+        head.uri = absolute(&destination, head.uri.path_and_query());
+    }
     // A request handed on may carry the version and the extensions of the
     // connection that it came in on.
     head.version = Version::HTTP_11;
@@ -125,6 +127,30 @@ fn absolute(destination: &Destination, path: Option<&PathAndQuery>) -> Uri {
         .expect("scheme, authority and path make a URL")
 }
 
+/// Whether a URL that leads to `destination` is in its normal form already, as
+/// most are.
+fn is_absolute_form(uri: &Uri, destination: &Destination) -> bool {
+    let Some(authority) = uri.authority() else {
+        return false;
+    };
+    let (host, port) = match authority.as_str().split_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (authority.as_str(), None),
+    };
+    let is_host = match &destination.host {
+        Host::Name(name) => name.as_str() == host,
+        // Read strictly: there is one way to write it.
+        Host::Address(address) => address.is_ipv4(),
+    };
+    let is_port = match port {
+        None => true,
+        Some(port) => {
+            !port.starts_with('0') && destination.port != destination.scheme.default_port()
+        }
+    };
+    is_host && is_port && uri.path_and_query().is_some()
+}
+
 /// Removes what speaks about one connection only (RFC 9110 7.6.1), together
 /// with the fields that `connection` names.
 pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
@@ -136,6 +162,9 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
         header::TRANSFER_ENCODING,
         header::UPGRADE,
     ];
+    if !headers.keys().any(|name| ALWAYS.contains(name)) {
+        return;
+    }
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()
@@ -198,7 +227,12 @@ mod tests {
         let uri: Uri = text
             .parse()
             .map_err(|_| EgressError::invalid("not a URI"))?;
-        Ok(absolute(&destination(&uri)?, uri.path_and_query()).to_string())
+        let destination = destination(&uri)?;
+        let normal = absolute(&destination, uri.path_and_query());
+        if is_absolute_form(&uri, &destination) {
+            assert_eq!((uri.to_string(), &uri), (normal.to_string(), &normal));
+        }
+        Ok(normal.to_string())
     }
 
     #[test]
@@ -216,6 +250,34 @@ mod tests {
             ),
         ] {
             assert_eq!(url(text).unwrap(), normal);
+        }
+    }
+
+    #[test]
+    fn the_normal_form_is_known() {
+        for (text, is_normal) in [
+            ("http://example.com", true),
+            ("https://example.com:80/a?b=c", true),
+            ("http://127.0.0.1:8080/x", true),
+            ("http://Example.com/", false),
+            ("http://example.com./", false),
+            ("http://example.com:80/", false),
+            ("http://example.com:081/", false),
+            ("http://[::1]/", false),
+        ] {
+            let uri: Uri = text.parse().unwrap();
+            let known = is_absolute_form(&uri, &destination(&uri).unwrap());
+            assert_eq!(known, is_normal, "{text}");
+        }
+    }
+
+    proptest! {
+        /// `url` compares it with the form that is made.
+        #[test]
+        fn the_known_form_is_the_normal_one(
+            text in "https?://([a-zA-Z0-9.-]{1,8}|[0-9]{1,3}(\\.[0-9]{1,3}){3}|\\[[0-9a-f:]{2,8}\\])(:[0-9]{0,5})?(/[a-z]?)?"
+        ) {
+            let _ = url(&text);
         }
     }
 

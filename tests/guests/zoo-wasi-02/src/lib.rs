@@ -28,6 +28,9 @@ impl Guest for Component {
             },
             "/twice" => twice(answer),
             "/endless-headers" => whole(answer, endless_headers(), "body"),
+            "/interim" => status(answer, 103),
+            "/switching" => status(answer, 101),
+            "/no-status" => status(answer, 999),
             "/invalid-header" => whole(answer, invalid_header(), "body"),
             "/endless-body" => endless_body(answer),
             _ => whole(answer, Fields::new(), "what?"),
@@ -44,6 +47,13 @@ fn whole(answer: ResponseOutparam, fields: Fields, text: &str) {
         .expect("the host takes it");
     drop(out);
     OutgoingBody::finish(body, None).expect("is whole");
+}
+
+/// None that ends a request.
+fn status(answer: ResponseOutparam, status: u16) {
+    let response = OutgoingResponse::new(Fields::new());
+    response.set_status_code(status).expect("the host takes it");
+    ResponseOutparam::set(answer, Ok(response));
 }
 
 fn busy_poll() {
