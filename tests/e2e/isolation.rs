@@ -1,5 +1,6 @@
 //! Who goes down with whom, and what is left behind.
 
+use futures::future::join;
 use http::Method;
 
 use crate::harness::{Host, Upstream, Wire, until};
@@ -208,4 +209,87 @@ async fn an_abandoned_answer_is_finished_where_the_manifest_says_so() {
     .await;
     let get = host.request(Method::GET, "/misc/method").send().await;
     assert_eq!(get.expect("is answered").status(), 200);
+}
+
+/// An instance that is about to end was handed to whoever came next, who then
+/// heard of the other's failure.
+#[tokio::test]
+async fn who_comes_next_has_nothing_to_do_with_a_crash() {
+    let host = Host::start().await;
+    host.deploy("misc", "").await;
+    let crashes = async {
+        for _ in 0..100 {
+            host.get("/misc/panic-in-fn")
+                .await
+                .failed(502, "guest-trap");
+        }
+    };
+    let others = async {
+        for _ in 0..400 {
+            assert_eq!(host.get("/misc/calm-in-fn").await.ok(), "calm");
+        }
+    };
+    join(crashes, others).await;
+}
+
+/// Work goes on for ever where streams overlap, but somebody waits for it.
+#[tokio::test]
+async fn overlapping_streams_are_whole_however_long_they_overlap() {
+    let host = Host::start_with(&["--workers", "1"]).await;
+    host.deploy("misc", "[limits]\ndeadline = \"2s\"").await;
+    let mut before = half_answered(&host).await;
+    for _ in 0..4 {
+        let next = half_answered(&host).await;
+        // Time passes while the guest has something to send.
+        host.get("/misc/sleep/700").await.ok();
+        before.send_chunk("b ").await;
+        before.send("0\r\n\r\n").await;
+        let mut body = String::new();
+        loop {
+            match before.chunk().await {
+                last if last.is_empty() => break,
+                chunk => body.push_str(&chunk),
+            }
+        }
+        assert_eq!(body, "a b ");
+        before = next;
+    }
+}
+
+/// A guest of WASI 0.2 that waits cannot be asked what it is at.
+#[tokio::test]
+async fn who_lingers_after_the_answer_is_ended() {
+    let host = Host::start().await;
+    host.deploy("zoo-wasi-02", "[limits]\ndeadline = \"300ms\"")
+        .await;
+    assert_eq!(host.get("/zoo-wasi-02/lingering").await.ok(), "well");
+    host.logged("zoo-wasi-02", "work that outlived its request was ended")
+        .await;
+    until("its instance is gone", async || {
+        let metrics = host.metrics().await;
+        metrics.contains("dunlin_instances 0").then_some(())
+    })
+    .await;
+}
+
+/// The guest is done as soon as it has said what it passes on.
+#[tokio::test]
+async fn what_a_function_only_passes_on_outlives_it() {
+    let host = Host::start().await;
+    host.deploy("echo", "isolation = \"fresh\"").await;
+    let mut wire = Wire::connect(host.listen).await;
+    wire.send("POST /echo/ HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n")
+        .await;
+    wire.send_chunk("a").await;
+    assert_eq!(wire.head().await.status(), 200);
+    assert_eq!(wire.chunk().await, "a");
+    wire.send_chunk("b").await;
+    assert_eq!(wire.chunk().await, "b");
+    wire.send("0\r\n\r\n").await;
+    assert_eq!(wire.chunk().await, "");
+    until("the instance is gone", async || {
+        let metrics = host.metrics().await;
+        metrics.contains("dunlin_instances 0").then_some(())
+    })
+    .await;
 }

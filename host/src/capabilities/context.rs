@@ -10,7 +10,7 @@ use crate::names::VersionId;
 use crate::registry::{Lane, Secrets};
 use crate::routing::Route;
 use crate::telemetry::{Logs, RequestId, Source};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -25,7 +25,8 @@ const MAX_RANDOM_BYTES: u64 = 64 * 1024;
 /// Most handles (streams, bodies, requests …) that a guest holds at a time.
 const MAX_HANDLES: usize = 16 * 1024;
 
-/// Most tasks whose left work is counted apart, in one instance.
+/// Most tasks whose left work is counted apart, in one instance; that of all
+/// others is counted as one.
 const MAX_LEFT: usize = 256;
 
 /// What a version's manifest grants its instances.
@@ -228,7 +229,7 @@ pub struct Context {
     table: ResourceTable,
     running: Running,
     /// Tasks that went on after their invocation, and acted since.
-    left: VecDeque<(GuestTaskId, Arc<Usage>)>,
+    left: Vec<(GuestTaskId, Arc<Usage>)>,
     /// What the instance did outside of every task.
     own: Arc<Usage>,
 }
@@ -260,7 +261,7 @@ impl Context {
             http: WasiHttpCtx::new(),
             table,
             running,
-            left: VecDeque::new(),
+            left: Vec::new(),
             own,
         }
     }
@@ -319,10 +320,11 @@ impl Context {
             return Actor::Left(usage.clone());
         }
         if self.left.len() == MAX_LEFT {
-            self.left.pop_front();
+            // Together: one that was forgotten would begin anew.
+            return Actor::Left(self.own.clone());
         }
         let usage = Arc::<Usage>::default();
-        self.left.push_back((task, usage.clone()));
+        self.left.push((task, usage.clone()));
         Actor::Left(usage)
     }
 

@@ -15,7 +15,10 @@ use wasmtime::{AsContextMut as _, StoreContextMut};
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::bindings::io::streams::{self, Host as _, HostOutputStream};
-use wasmtime_wasi::p2::{DynOutputStream, Pollable, StreamResult};
+use wasmtime_wasi::p2::{DynOutputStream, Pollable, StreamError, StreamResult};
+
+/// Longest write that is taken at once, in bytes: nobody else runs meanwhile.
+const MAX_WRITE: usize = 4 * 1024;
 
 /// A longer line is split here, in bytes.
 const MAX_LINE: usize = 16 * 1024;
@@ -184,6 +187,11 @@ impl Pollable for OutputStream {
 
 impl wasmtime_wasi::p2::OutputStream for OutputStream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        if bytes.len() > MAX_WRITE {
+            return Err(StreamError::trap(
+                "a write exceeds what `check-write` permits",
+            ));
+        }
         self.output.write(self.source, &bytes);
         Ok(())
     }
@@ -193,7 +201,7 @@ impl wasmtime_wasi::p2::OutputStream for OutputStream {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(MAX_LINE)
+        Ok(MAX_WRITE)
     }
 }
 
@@ -203,6 +211,7 @@ impl AsyncWrite for OutputStream {
         _: &mut std::task::Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        let bytes = &bytes[..bytes.len().min(MAX_WRITE)];
         self.output.write(self.source, bytes);
         Poll::Ready(Ok(bytes.len()))
     }

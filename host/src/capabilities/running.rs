@@ -57,7 +57,9 @@ impl Running {
     /// The invocation that a task runs, if somebody still carries it.
     pub(super) fn find(&self, task: GuestTaskId) -> Option<Arc<Invocation>> {
         let list = self.lock();
-        let found = list.invocations.iter().find(|(id, _)| *id == task);
+        // The newest: tasks are numbered anew as they end.
+        let mut newest = list.invocations.iter().rev();
+        let found = newest.find(|(id, _)| *id == task);
         found.and_then(|(_, invocation)| invocation.upgrade())
     }
 

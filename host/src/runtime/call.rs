@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{self, Poll};
 use std::time::Duration;
@@ -69,12 +69,14 @@ pub(super) struct Place {
     invocation: Arc<Invocation>,
 }
 
-/// Called when a place is free again.
+/// Called when a place is free again, unless its instance has ended.
 pub(super) type OnFree = Box<dyn FnOnce() + Send + Sync>;
 
 struct PlaceInner {
     status: Arc<Status>,
     on_free: Option<OnFree>,
+    /// The guest has come to the end of it, rather than its instance.
+    is_done: AtomicBool,
     _permit: Option<Arc<LanePermit>>,
 }
 
@@ -96,6 +98,7 @@ impl Place {
         let inner = PlaceInner {
             status,
             on_free,
+            is_done: AtomicBool::new(false),
             _permit: permit,
         };
         Self {
@@ -108,7 +111,9 @@ impl Place {
 impl Drop for PlaceInner {
     fn drop(&mut self) {
         self.status.busy.fetch_sub(1, Ordering::AcqRel);
-        if let Some(on_free) = self.on_free.take() {
+        if let Some(on_free) = self.on_free.take()
+            && *self.is_done.get_mut()
+        {
             on_free();
         }
     }
@@ -144,7 +149,7 @@ pub(super) async fn call(
             place.inner.status.stop();
         }
     }
-    drop(place);
+    place.inner.is_done.store(true, Ordering::Relaxed);
     Ok(())
 }
 

@@ -115,6 +115,11 @@ impl Engine {
         self.live().len()
     }
 
+    /// Whether instances may be kept for later: there is room for others' too.
+    pub(super) fn has_room(&self) -> bool {
+        self.instances() < self.max_instances / 4 * 3
+    }
+
     /// Ends every instance; whoever waits for one learns that the host stops.
     pub fn stop_instances(&self) {
         self.stopping.store(true, Ordering::SeqCst);

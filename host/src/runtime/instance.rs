@@ -107,8 +107,13 @@ impl Driver {
         let result = {
             let mut drive = pin!(self.drive(&mut store, &inbox));
             let mut stopped = pin!(status.stopped());
+            let mut forsaken = pin!(self.forsaken());
             poll_fn(|cx| {
                 if stopped.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Ok(()));
+                }
+                if forsaken.as_mut().poll(cx).is_ready() {
+                    advice::left_too_long(&self.loaded.grants);
                     return Poll::Ready(Ok(()));
                 }
                 status.pace.start_slice();
@@ -120,6 +125,21 @@ impl Driver {
             // Told to stop, at the moment when somebody sent a job.
             Ok(()) => inbox.end().into_iter().for_each(Job::give_back),
             Err(error) => ended.failed = self.classify(&store, error),
+        }
+    }
+
+    /// Resolves when the guest works on although nobody has waited for anything
+    /// in the time that an invocation may take. Beside [`Self::serve`], which
+    /// isn't asked while a guest of WASI 0.2 waits and so holds the store.
+    async fn forsaken(&self) {
+        let longest = self.loaded.version.limits.deadline.as_duration();
+        loop {
+            let begun = self.status.begun();
+            tokio::time::sleep(longest).await;
+            let status = &self.status;
+            if status.begun() == begun && status.is_left_behind() && !status.is_resting() {
+                return;
+            }
         }
     }
 
@@ -141,6 +161,7 @@ impl Driver {
             .run_concurrent(async |accessor| self.serve(accessor, &guest, &inbox.0).await)
             .await;
         // They were never given to the guest: another instance may have them.
+        self.status.retire();
         inbox.end().into_iter().for_each(Job::give_back);
         served?
     }
@@ -175,6 +196,7 @@ impl Driver {
                         Poll::Ready(Some(mut job)) => {
                             // It computes from here on.
                             drop(job.start.take());
+                            self.status.rests(false);
                             calls.push(call::call(accessor, guest, job, linger));
                             continue;
                         }
@@ -189,15 +211,27 @@ impl Driver {
                     if left.take().is_some() {
                         accessor.with(|mut access| access.get().context.nothing_left());
                     }
-                    return if open {
-                        Poll::Pending
-                    } else {
+                    self.status.rests(true);
+                    if open {
+                        return Poll::Pending;
+                    }
+                    // A body that the guest only passes on needs the store, but
+                    // nothing of the guest: who waits for its end stops us.
+                    self.status.retire();
+                    return if self.status.is_left_behind() {
                         Poll::Ready(Ok(()))
+                    } else {
+                        Poll::Pending
                     };
                 }
                 // Work that outlives its request outlives it so long.
                 let timer = left.get_or_insert_with(|| Box::pin(tokio::time::sleep(grace)));
                 ready!(timer.as_mut().poll(cx));
+                if !self.status.is_left_behind() {
+                    // Somebody still waits for what goes on.
+                    left = None;
+                    continue;
+                }
                 advice::left_too_long(&self.loaded.grants);
                 self.status.retire();
                 return Poll::Ready(Ok(()));

@@ -356,6 +356,8 @@ impl Instance<'_> {
                 closed,
             };
             if let Err(job) = handle.send(job) {
+                // It is about to say so itself: the next try is another's.
+                status.retire();
                 job.give_back();
             }
             drop(handle);

@@ -135,6 +135,7 @@ impl Pool {
         let put_aside = move || {
             if let Some(pool) = pool.upgrade()
                 && !again.status.is_retired()
+                && pool.engine.has_room()
             {
                 *lock(&again.idle_since) = Instant::now();
                 lock(&pool.idle[place]).push(again);

@@ -14,6 +14,10 @@ pub(super) struct Status {
     pub(super) busy: AtomicUsize,
     /// Invocations that somebody waits for.
     live: AtomicUsize,
+    /// How many there have been.
+    begun: AtomicUsize,
+    /// The guest has nothing to do.
+    resting: AtomicBool,
     /// Takes no more invocations.
     retired: AtomicBool,
     /// How it computes.
@@ -29,6 +33,8 @@ impl Status {
         Self {
             busy: AtomicUsize::new(0),
             live: AtomicUsize::new(0),
+            begun: AtomicUsize::new(0),
+            resting: AtomicBool::new(false),
             retired: AtomicBool::new(false),
             pace: Pace::new(lane),
             stop: Notify::new(),
@@ -38,7 +44,22 @@ impl Status {
 
     /// Invocations that somebody waits for.
     pub(super) fn live(&self) -> usize {
-        self.live.load(Ordering::Acquire)
+        self.live.load(Ordering::SeqCst)
+    }
+
+    /// How many invocations somebody has waited for.
+    pub(super) fn begun(&self) -> usize {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    /// The guest has nothing to do, or has again.
+    pub(super) fn rests(&self, rests: bool) {
+        self.resting.store(rests, Ordering::Relaxed);
+    }
+
+    /// Whether the guest has nothing to do.
+    pub(super) fn is_resting(&self) -> bool {
+        self.resting.load(Ordering::Relaxed)
     }
 
     /// Whether nobody waits for anything that the instance does.
@@ -47,12 +68,15 @@ impl Status {
     }
 
     pub(super) fn is_retired(&self) -> bool {
-        self.retired.load(Ordering::Relaxed)
+        self.retired.load(Ordering::SeqCst)
     }
 
     /// Takes no more invocations; those that it has go on.
+    ///
+    /// In one order with the last of them: either that one sees it, or whoever
+    /// asks after this sees that nobody waits.
     pub(super) fn retire(&self) {
-        self.retired.store(true, Ordering::Relaxed);
+        self.retired.store(true, Ordering::SeqCst);
     }
 
     /// Drops the instance now, with all that it does.
@@ -90,7 +114,8 @@ pub(super) struct Waiting {
 
 impl Waiting {
     pub(super) fn new(status: Arc<Status>) -> Self {
-        status.live.fetch_add(1, Ordering::Relaxed);
+        status.live.fetch_add(1, Ordering::SeqCst);
+        status.begun.fetch_add(1, Ordering::Relaxed);
         Self {
             status,
             done: false,
@@ -108,7 +133,7 @@ impl Drop for Waiting {
         if !self.done {
             self.status.retire();
         }
-        let live = self.status.live.fetch_sub(1, Ordering::AcqRel) - 1;
+        let live = self.status.live.fetch_sub(1, Ordering::SeqCst) - 1;
         if live == 0 && self.status.is_retired() {
             self.status.stop.notify_one();
         }

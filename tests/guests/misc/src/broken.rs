@@ -16,6 +16,12 @@ pub(crate) fn panics_in_fn() -> &'static str {
     panic!("the guest's own words")
 }
 
+/// Beside the one that panics.
+#[get("/calm-in-fn")]
+pub(crate) fn is_calm_in_fn() -> &'static str {
+    "calm"
+}
+
 /// Sends its head and a first piece; panics as soon as more of the request's
 /// body comes.
 #[post("/panic-after-head")]

@@ -23,6 +23,7 @@ dunlin::app![
     broken::panics,
     broken::panics_after_the_head,
     broken::panics_in_fn,
+    broken::is_calm_in_fn,
     broken::fills_memory,
     broken::allocates,
     broken::never_answers,

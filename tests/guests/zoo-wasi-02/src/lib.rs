@@ -20,6 +20,10 @@ impl Guest for Component {
         let target = request.path_with_query().unwrap_or_default();
         match target.as_str() {
             "/well" => whole(answer, Fields::new(), "well"),
+            "/lingering" => {
+                whole(answer, Fields::new(), "well");
+                subscribe_duration(u64::MAX / 2).block();
+            }
             "/never" => drop(answer),
             "/sleep" => subscribe_duration(u64::MAX / 2).block(),
             "/busy-poll" => busy_poll(),
