@@ -293,3 +293,21 @@ async fn what_a_function_only_passes_on_outlives_it() {
     })
     .await;
 }
+
+/// `std::thread::sleep` in an `async fn` holds its whole instance, and nobody
+/// who isn't in it.
+#[tokio::test]
+async fn who_sleeps_the_thread_keeps_nobody_waiting() {
+    let host = Host::start_with(&["--workers", "1"]).await;
+    host.deploy("zoo", "").await;
+    host.get("/zoo/well").await.ok();
+    let mut sleeping = Wire::connect(host.listen).await;
+    sleeping
+        .send("GET /zoo/sleep-the-thread HTTP/1.1\r\nhost: h\r\n\r\n")
+        .await;
+    // The one worker has surely taken it when it has answered a later one.
+    host.get("/nowhere").await.failed(404, "unknown-function");
+    for _ in 0..5 {
+        assert_eq!(host.get("/zoo/well").await.status, 200);
+    }
+}

@@ -117,7 +117,16 @@ impl Driver {
                     return Poll::Ready(Ok(()));
                 }
                 status.pace.start_slice();
-                drive.as_mut().poll(cx)
+                let polled = drive.as_mut().poll(cx);
+                if polled.is_pending() && !status.pace.is_computing() {
+                    // The guest waits in a call of WASI 0.2, and all the instance
+                    // with it: others need not.
+                    for job in inbox.0.left_lying(cx) {
+                        status.waits_inside(true);
+                        job.give_back();
+                    }
+                }
+                polled
             })
             .await
         };
@@ -180,6 +189,7 @@ impl Driver {
         let mut calls = FuturesUnordered::new();
         let mut open = true;
         poll_fn(|cx| {
+            self.status.waits_inside(false);
             if self.status.pace.is_slice_new() {
                 // What passed while the guest waited is not its computing.
                 let ticks = self.status.pace.slice_ticks();
@@ -193,6 +203,8 @@ impl Driver {
                 }
                 if open {
                     match mailbox.poll_next(cx) {
+                        // Whoever asked has gone, or has an answer: too late.
+                        Poll::Ready(Some(job)) if job.reply.is_closed() => continue,
                         Poll::Ready(Some(mut job)) => {
                             // It computes from here on.
                             drop(job.start.take());

@@ -16,6 +16,8 @@ struct Jobs {
     waiting: VecDeque<Job>,
     /// Waits for more.
     driver: Option<Waker>,
+    /// Has been asked for jobs: its instance stands.
+    asked: bool,
     /// No more can come.
     closed: bool,
     /// Nobody takes any more.
@@ -53,6 +55,7 @@ impl Mailbox {
     /// The next job; none when no more can come.
     pub(super) fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<Job>> {
         let mut jobs = self.lock();
+        jobs.asked = true;
         match jobs.waiting.pop_front() {
             Some(job) => Poll::Ready(Some(job)),
             None if jobs.closed => Poll::Ready(None),
@@ -61,6 +64,16 @@ impl Mailbox {
                 Poll::Pending
             }
         }
+    }
+
+    /// The jobs that an instance which takes some does not take.
+    pub(super) fn left_lying(&self, cx: &Context<'_>) -> VecDeque<Job> {
+        let mut jobs = self.lock();
+        if !jobs.asked || jobs.waiting.is_empty() {
+            return VecDeque::new();
+        }
+        jobs.driver = Some(cx.waker().clone());
+        std::mem::take(&mut jobs.waiting)
     }
 
     fn lock(&self) -> MutexGuard<'_, Jobs> {

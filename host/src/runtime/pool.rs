@@ -102,6 +102,7 @@ impl Pool {
         // The fullest first, so that the others can become idle.
         let free = instances.iter().find(|handle| {
             (joins_any || !handle.status.pace.is_computing())
+                && handle.status.is_open()
                 && handle.status.busy.load(Ordering::Relaxed) < MAX_SHARED
         });
         if let Some(handle) = free {

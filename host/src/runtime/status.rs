@@ -18,6 +18,8 @@ pub(super) struct Status {
     begun: AtomicUsize,
     /// The guest has nothing to do.
     resting: AtomicBool,
+    /// The guest waits without letting others of its instance go on.
+    waiting_inside: AtomicBool,
     /// Takes no more invocations.
     retired: AtomicBool,
     /// How it computes.
@@ -35,11 +37,23 @@ impl Status {
             live: AtomicUsize::new(0),
             begun: AtomicUsize::new(0),
             resting: AtomicBool::new(false),
+            waiting_inside: AtomicBool::new(false),
             retired: AtomicBool::new(false),
             pace: Pace::new(lane),
             stop: Notify::new(),
             fate: SetOnce::new(),
         }
+    }
+
+    /// The guest waits without letting others of its instance go on, or does no
+    /// longer.
+    pub(super) fn waits_inside(&self, waits: bool) {
+        self.waiting_inside.store(waits, Ordering::Relaxed);
+    }
+
+    /// Whether an invocation would be taken at once.
+    pub(super) fn is_open(&self) -> bool {
+        !self.waiting_inside.load(Ordering::Relaxed)
     }
 
     /// Invocations that somebody waits for.

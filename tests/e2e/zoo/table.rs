@@ -115,6 +115,7 @@ fn waiting() -> Vec<Animal> {
         late("never"),
         late("sleep"),
         late("sleep-in-fn"),
+        late("sleep-the-thread"),
         late("busy-poll"),
         late("just-below-a-tick"),
         cut("sleep-in-the-body").deadline("1s"),

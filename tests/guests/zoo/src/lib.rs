@@ -58,6 +58,7 @@ dunlin::app![
     hoarding::random_in_fn,
     waiting::never,
     waiting::sleeps,
+    waiting::sleeps_the_thread,
     waiting::sleeps_in_fn,
     waiting::sleeps_in_the_body,
 ];

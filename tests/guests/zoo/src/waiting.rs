@@ -17,6 +17,12 @@ pub(crate) async fn sleeps() {
     dunlin::sleep(FOR_EVER).await;
 }
 
+/// All of its instance sleeps.
+#[get("/sleep-the-thread")]
+pub(crate) async fn sleeps_the_thread() {
+    std::thread::sleep(FOR_EVER);
+}
+
 #[get("/sleep-in-fn")]
 pub(crate) fn sleeps_in_fn() {
     std::thread::sleep(FOR_EVER);
