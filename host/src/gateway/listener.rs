@@ -2,7 +2,6 @@
 
 use super::connection;
 use super::request::Gateway;
-use futures::FutureExt as _;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -138,13 +137,17 @@ impl Listener {
                 (permit, accepted) = next => start(permit, accepted),
             }
         }
-        // Whoever has connected already may have sent a request.
-        while let Ok(permit) = permits.clone().try_acquire_owned()
-            && let Some(accepted) = self.accept().now_or_never()
-        {
-            start(permit, accepted);
+        // Whoever has connected already may have sent a request. The system is
+        // asked: the event loop may not have heard of it yet.
+        if let Ok(socket) = self.socket.into_std() {
+            while let Ok(permit) = permits.clone().try_acquire_owned()
+                && let Ok((stream, peer)) = socket.accept()
+            {
+                if stream.set_nonblocking(true).is_ok() {
+                    start(permit, (stream, peer));
+                }
+            }
         }
-        drop(self);
         connections.close();
         connections.wait().await;
         gateway.detached.close();

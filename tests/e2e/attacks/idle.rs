@@ -107,3 +107,26 @@ async fn idle_connections_make_room() {
     }))
     .await;
 }
+
+/// Whoever reaches the admin listener needs no token to hold connections to it.
+#[tokio::test]
+async fn the_admin_listener_takes_so_many_connections() {
+    const READY: &str = "GET /readyz HTTP/1.1\r\nhost: h\r\n\r\n";
+    let host = Host::start().await;
+    let mut taken = Vec::new();
+    for _ in 0..128 {
+        let mut wire = Wire::connect(host.admin).await;
+        wire.send(READY).await;
+        assert_eq!(wire.head().await.status(), 200);
+        taken.push(wire);
+    }
+    let mut waiting = Wire::connect(host.admin).await;
+    waiting.send(READY).await;
+    let mut first = taken.swap_remove(0);
+    first.send(READY).await;
+    first.head().await;
+    let read = waiting.stream.try_read(&mut [0]);
+    assert!(read.is_err(), "it was not to be taken");
+    drop(first);
+    assert_eq!(waiting.head().await.status(), 200);
+}
