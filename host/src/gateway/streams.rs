@@ -22,6 +22,10 @@ use tokio::time::{Instant, Sleep};
 /// whole, whatever the limit of its queue: a long body must not come in one.
 const MAX_PIECE: usize = 16 * 1024;
 
+/// Bytes of a last piece that may wait in hyper's queue when nobody watches any
+/// more: of a longer one the last byte is handed over when the peer has made room.
+const SMALL: usize = 1024;
+
 /// Requests that a peer may take back before they are answered, however many
 /// others it has. Each costs the host an invocation and the peer two small
 /// frames (CVE-2023-44487, "rapid reset").
@@ -249,7 +253,12 @@ where
                 }
             }
         }
-        let piece = this.rest.split_to(this.rest.len().min(MAX_PIECE));
+        let mut length = this.rest.len().min(MAX_PIECE);
+        if length == this.rest.len() && length > SMALL && this.body.is_end_stream() {
+            // With all of it hyper ends the task of the stream, and the watch.
+            length -= 1;
+        }
+        let piece = this.rest.split_to(length);
         this.piece = this.piece.checked_add(1).unwrap_or(1);
         progress.untaken.store(this.piece, Ordering::Relaxed);
         if this.rest.is_empty() && this.body.is_end_stream() {

@@ -188,6 +188,14 @@ async fn a_stream_whose_reader_stops_is_reset_alone() {
         .await;
     assert_eq!(frames.next_of(kind::HEADERS, 5).await.status(), 200);
     assert_eq!(frames.next_of(kind::DATA, 5).await.payload, b"get");
+
+    // One that hyper has got whole, and for which nobody makes room.
+    let path = format!("/misc/target/{}", "x".repeat(2000));
+    let mut frames = Frames::connect(host.listen, &[(INITIAL_WINDOW_SIZE, 1)]).await;
+    frames.get(1, &path).await;
+    assert_eq!(frames.next_of(kind::HEADERS, 1).await.status(), 200);
+    let reset = frames.next_of(kind::RST_STREAM, 1).await;
+    assert_eq!(reset.code(), code::CANCEL);
     health.is_good(&host, 16).await;
 }
 
