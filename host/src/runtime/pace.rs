@@ -49,8 +49,8 @@ pub(super) struct Pace {
     promote: AtomicBool,
     /// Polled anew: the clock starts here.
     new_slice: AtomicBool,
-    /// The thread's CPU time when the slice began, in nanoseconds; only on the
-    /// blocking lane, where slices are long enough to be worth asking.
+    /// The thread's CPU time when the slice began, in nanoseconds; 0 where it was
+    /// not asked for, because few of those that wait compute for a whole slice.
     began_ns: AtomicU64,
 }
 
@@ -61,7 +61,7 @@ impl Pace {
             computing: AtomicBool::new(false),
             promote: AtomicBool::new(false),
             new_slice: AtomicBool::new(true),
-            began_ns: AtomicU64::new(thread_cpu_ns()),
+            began_ns: AtomicU64::new(0),
         }
     }
 
@@ -81,11 +81,12 @@ impl Pace {
 
     /// The instance is about to be polled.
     pub(super) fn start_slice(&self) {
+        let goes_on = self.is_computing();
         self.computing.store(false, Ordering::Relaxed);
         self.new_slice.store(true, Ordering::Relaxed);
-        if self.is_blocking() {
-            self.began_ns.store(thread_cpu_ns(), Ordering::Relaxed);
-        }
+        let is_measured = goes_on || self.is_blocking();
+        let began_ns = if is_measured { thread_cpu_ns() } else { 0 };
+        self.began_ns.store(began_ns, Ordering::Relaxed);
     }
 
     /// Whether this is the first time that it is asked in this slice.
@@ -106,12 +107,19 @@ impl Pace {
         budget: Duration,
     ) -> Result<Ticked, CpuLimitReached> {
         self.computing.store(true, Ordering::Relaxed);
-        let slice = if self.is_blocking() {
-            let now_ns = thread_cpu_ns();
-            let began_ns = self.began_ns.swap(now_ns, Ordering::Relaxed);
-            Duration::from_nanos(now_ns.saturating_sub(began_ns))
-        } else {
-            TICK
+        let slice = match self.began_ns.load(Ordering::Relaxed) {
+            0 => TICK,
+            began_ns => {
+                let now_ns = thread_cpu_ns();
+                self.began_ns.store(now_ns, Ordering::Relaxed);
+                let measured = Duration::from_nanos(now_ns.saturating_sub(began_ns));
+                // No instruction is interrupted, and some fill all of a memory.
+                if self.is_blocking() {
+                    measured
+                } else {
+                    measured.max(TICK)
+                }
+            }
         };
         let used = actor.usage().add_cpu(slice);
         let route = actor.invocation().map(|invocation| &invocation.route);
@@ -160,3 +168,27 @@ impl fmt::Display for CpuLimitReached {
 }
 
 impl std::error::Error for CpuLimitReached {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    /// As in filling a memory, which is one instruction.
+    #[test]
+    fn a_slice_that_nothing_interrupts_is_counted_in_full() {
+        let pace = Pace::new(Lane::Async);
+        let actor = Actor::Left(Arc::default());
+        let tick = || pace.tick(&actor, Duration::from_secs(1), ASYNC_BUDGET);
+
+        pace.start_slice();
+        assert_eq!(tick().unwrap(), Ticked::GoOn);
+        assert_eq!(actor.usage().cpu(), TICK);
+
+        pace.start_slice();
+        let until_ns = thread_cpu_ns() + 20_000_000;
+        while thread_cpu_ns() < until_ns {}
+        assert_eq!(tick().unwrap(), Ticked::Promoted);
+        assert!(actor.usage().cpu() >= Duration::from_millis(20));
+    }
+}
