@@ -4,6 +4,7 @@ use super::egress::{EgressClient, EgressError, Hops};
 use super::held::{Held, NothingFree};
 use super::output::{Output, OutputStream};
 use super::running::Running;
+use super::unread::{NoRoom, Reader, Unread};
 use super::wasi::EgressHooks;
 use crate::contract::Body;
 use crate::names::VersionId;
@@ -46,6 +47,8 @@ pub struct Grants {
     pub memory: u64,
     /// Bytes that one invocation may log; the rest is cut.
     pub log_bytes: u64,
+    /// Answers that nobody has taken yet.
+    pub unread: Unread,
     /// Where log lines go.
     pub logs: Arc<Logs>,
 }
@@ -59,6 +62,8 @@ pub struct Invocation {
     pub hops: Hops,
     /// The route that it is an invocation of.
     pub route: Route,
+    /// Who takes its answer.
+    reader: Arc<Reader>,
     answered: AtomicBool,
     moved: AtomicBool,
     /// What it has used up.
@@ -67,11 +72,12 @@ pub struct Invocation {
 
 impl Invocation {
     /// A new invocation, which has used nothing yet.
-    pub fn new(request_id: RequestId, hops: Hops, route: Route) -> Self {
+    pub fn new(request_id: RequestId, hops: Hops, route: Route, reader: Arc<Reader>) -> Self {
         Self {
             request_id,
             hops,
             route,
+            reader,
             answered: AtomicBool::new(false),
             moved: AtomicBool::new(false),
             usage: Usage::default(),
@@ -275,13 +281,22 @@ impl Context {
         self.output.set_alone(alone);
     }
 
-    /// Counts a body that the guest handed over, until it is gone.
+    /// Counts the body of a request that the guest handed over, until it is gone.
     ///
     /// # Errors
     ///
     /// When too much of what it handed over is still there.
-    pub fn hold(&self, body: Body) -> Result<Body, NothingFree> {
+    pub(super) fn hold(&self, body: Body) -> Result<Body, NothingFree> {
         self.held.hold(body)
+    }
+
+    /// Counts the answer of `invocation` until it is taken.
+    ///
+    /// # Errors
+    ///
+    /// When the version's answers that were not taken yet leave no room for it.
+    pub fn count_answer(&self, answer: Body, invocation: &Invocation) -> Result<Body, NoRoom> {
+        self.grants.unread.count(answer, &invocation.reader)
     }
 
     /// Nothing is left of any invocation.

@@ -1,7 +1,8 @@
 //! `dunlin:function/fetch`: one typed call for a whole outgoing request.
 
 use super::egress::EgressError;
-use super::{Context, HasContext, NothingFree};
+use super::held::NothingFree;
+use super::{Context, HasContext};
 use crate::contract::{Body, fetch, request_from_guest, response_to_guest, types};
 use std::error::Error as _;
 use wasmtime::AsContextMut as _;

@@ -1,5 +1,5 @@
-//! Bodies that a guest handed over whole and nobody has taken yet: memory of
-//! the host, and yet the guest's.
+//! Bodies of outgoing requests that a guest handed over whole and nobody has
+//! taken yet: memory of the host, and yet the guest's.
 
 use crate::contract::Body;
 use bytes::Bytes;
@@ -21,7 +21,7 @@ pub(super) struct Held {
 /// There is no room for another body.
 #[derive(Debug, Error)]
 #[error("bodies that nobody has taken yet are as large as `limits.memory` allows")]
-pub struct NothingFree;
+pub(super) struct NothingFree;
 
 impl Held {
     pub(super) fn new(limit_bytes: u64) -> Self {

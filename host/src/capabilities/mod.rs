@@ -10,10 +10,11 @@ mod fetch;
 mod held;
 mod output;
 mod running;
+mod unread;
 mod wasi;
 
 pub use self::context::{Actor, Context, Grants, HasContext, Invocation, Usage};
-pub use self::held::NothingFree;
+pub use self::unread::{Reader, Unread};
 
 use crate::contract::Function;
 use wasmtime::component::Linker;

@@ -6,6 +6,7 @@ use super::socket::{Broken, Socket};
 use super::streams::{self, Streams};
 use super::websocket::Session;
 use crate::arriving::Arriving;
+use crate::capabilities::Reader;
 use http::uri::Scheme;
 use http::{HeaderValue, Version};
 use hyper::server::conn::{http1, http2};
@@ -69,6 +70,8 @@ pub(super) struct Peer {
     pub(super) address: HeaderValue,
     /// What it speaks to us.
     pub(super) scheme: Scheme,
+    /// Takes the answers, over HTTP/1.1.
+    reader: Arc<Reader>,
     /// What the connection becomes when its last answer is written.
     next: Mutex<Option<Box<Session>>>,
     /// Its last request was HTTP/1.0: an answer of unknown length ends with the
@@ -78,10 +81,11 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    fn new(address: HeaderValue, scheme: Scheme, socket: Broken) -> Self {
+    fn new(address: HeaderValue, scheme: Scheme, reader: Arc<Reader>, socket: Broken) -> Self {
         Self {
             address,
             scheme,
+            reader,
             next: Mutex::default(),
             is_old: AtomicBool::new(false),
             socket,
@@ -110,9 +114,10 @@ type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 async fn try_serve(stream: net::TcpStream, peer: SocketAddr, gateway: Arc<Gateway>) -> Ended {
     stream.set_nodelay(true)?;
-    let broken = Broken::default();
+    let (reader, broken) = <(Arc<Reader>, Broken)>::default();
     let timeout = gateway.config.write_timeout;
-    let mut stream = Socket::new(TcpStream::from_std(stream)?, timeout, broken.clone());
+    let stream = TcpStream::from_std(stream)?;
+    let mut stream = Socket::new(stream, timeout, reader.clone(), broken.clone());
     let address = HeaderValue::from_str(&peer.ip().to_string())?;
     let header_timeout = gateway.config.header_timeout;
     let Some(tls) = &gateway.tls else {
@@ -122,7 +127,7 @@ async fn try_serve(stream: net::TcpStream, peer: SocketAddr, gateway: Arc<Gatewa
             preface = tokio::time::timeout(header_timeout, stream.has_http2_preface()) => preface??,
             () = drained(&gateway, DRAIN_GRACE) => return Ok(()),
         };
-        let peer = Peer::new(address, Scheme::HTTP, broken);
+        let peer = Peer::new(address, Scheme::HTTP, reader, broken);
         return speak(stream, is_http2, peer, gateway).await;
     };
     let handshake = tls.acceptor().accept(stream);
@@ -132,7 +137,7 @@ async fn try_serve(stream: net::TcpStream, peer: SocketAddr, gateway: Arc<Gatewa
         () = drained(&gateway, DRAIN_GRACE_TLS) => return Ok(()),
     };
     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    let peer = Peer::new(address, Scheme::HTTPS, broken);
+    let peer = Peer::new(address, Scheme::HTTPS, reader, broken);
     // Boxed: a TLS session is large, and most of it idle.
     Box::pin(speak(stream, is_http2, peer, gateway)).await
 }
@@ -177,7 +182,8 @@ where
                 peer.is_old.store(true, Ordering::Relaxed);
             }
             let request = Box::new(Arriving::request(request));
-            Ok::<_, Infallible>(gateway.answer(request, peer).await)
+            let reader = peer.reader.clone();
+            Ok::<_, Infallible>(gateway.answer(request, peer, reader).await)
         }
     });
     let connection = http1::Builder::new()
@@ -227,7 +233,8 @@ where
         async move {
             let (gateway, peer) = &*both;
             let request = Box::new(Arriving::request(request));
-            Ok::<_, Infallible>(streams::watched(gateway.answer(request, peer).await))
+            let answer = gateway.answer(request, peer, streams::reader()).await;
+            Ok::<_, Infallible>(streams::watched(answer))
         }
     });
     let connection = http2::Builder::new(streams.clone())

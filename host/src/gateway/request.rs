@@ -11,8 +11,8 @@ use super::screen::screen;
 use super::tls::Tls;
 use super::websocket::{Handshake, Session};
 use crate::arriving::Arriving;
-use crate::capabilities::Invocation;
 use crate::capabilities::egress::Hops;
+use crate::capabilities::{Invocation, Reader};
 use crate::registry::Registry;
 use crate::routing::{Found, Route, Table};
 use crate::runtime::{Answer, Failure, Instances};
@@ -127,6 +127,7 @@ impl Gateway {
         self: &Arc<Self>,
         request: Box<Request<Arriving>>,
         peer: &Arc<Peer>,
+        reader: Arc<Reader>,
     ) -> Response<Outgoing> {
         let id = RequestId::given_or_new(request.headers().get(RequestId::HEADER));
         let (version, is_head) = (request.version(), request.method() == Method::HEAD);
@@ -139,7 +140,7 @@ impl Gateway {
             }
         }
         let page = Page::wanted(&request, detail);
-        let mut response = match self.handle(request, peer, &id).await {
+        let mut response = match self.handle(request, peer, reader, &id).await {
             Ok(response) => response,
             Err((error, route)) => {
                 self.log(&error, route.as_ref(), &id);
@@ -170,6 +171,7 @@ impl Gateway {
         self: &Arc<Self>,
         request: Box<Request<Arriving>>,
         peer: &Arc<Peer>,
+        reader: Arc<Reader>,
         id: &RequestId,
     ) -> Result<Response<Outgoing>, (GatewayError, Option<Route>)> {
         // First: after a message that is ambiguous the connection is closed.
@@ -196,7 +198,7 @@ impl Gateway {
                 return answer.map_err(|error| (error, None));
             }
         };
-        let invocation = Arc::new(Invocation::new(id.clone(), hops, route));
+        let invocation = Arc::new(Invocation::new(id.clone(), hops, route, reader));
         let route = &invocation.route;
         let response = if route.is_websocket() {
             Box::pin(self.open(request, peer, &invocation)).await

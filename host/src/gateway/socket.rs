@@ -1,6 +1,7 @@
 //! A peer's socket: bytes that were looked at come again, and a peer that takes
 //! nothing is cut off.
 
+use crate::capabilities::Reader;
 use socket2::SockRef;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -28,6 +29,8 @@ pub(super) struct Socket {
     write_timeout: Duration,
     /// Runs while the peer takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// The same, as functions see it.
+    reader: Arc<Reader>,
     /// Whether its end is to look like none.
     broken: Broken,
 }
@@ -44,13 +47,19 @@ impl Broken {
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, write_timeout: Duration, broken: Broken) -> Self {
+    pub(super) fn new(
+        stream: TcpStream,
+        write_timeout: Duration,
+        reader: Arc<Reader>,
+        broken: Broken,
+    ) -> Self {
         Self {
             stream,
             first: [0; HTTP2_PREFACE.len()],
             again: 0..0,
             write_timeout,
             stalled: None,
+            reader,
             broken,
         }
     }
@@ -79,14 +88,19 @@ impl Socket {
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if written.is_ready() {
-            self.stalled = None;
+            if self.stalled.take().is_some() {
+                self.reader.takes();
+            }
             return written;
         }
         let timeout = self.write_timeout;
         let timer = self
             .stalled
             .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + timeout)));
-        ready!(timer.as_mut().poll(cx));
+        let gives_way = self.reader.stalls(cx);
+        if !gives_way {
+            ready!(timer.as_mut().poll(cx));
+        }
         // Else the system would go on offering what nobody takes.
         self.broken.set();
         Poll::Ready(Err(io::Error::new(

@@ -4,6 +4,7 @@
 //! HTTP/1.1 needs none of this: its one request at a time stalls with the
 //! socket, and hyper closes it when it is idle.
 
+use crate::capabilities::Reader;
 use bytes::Bytes;
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
@@ -149,12 +150,17 @@ impl<F: Future<Output = ()>> Future for Stream<F> {
             return Poll::Ready(());
         }
         let piece = this.open.progress.untaken.load(Ordering::Relaxed);
+        let reader = &this.open.progress.reader;
         if piece != *this.seen {
             *this.seen = piece;
             *this.stalled = None;
+            reader.takes();
         }
         if piece == Progress::NONE {
             return Poll::Pending;
+        }
+        if reader.stalls(cx) {
+            return Poll::Ready(());
         }
         let timeout = this.open.streams.write_timeout;
         let timer = this
@@ -194,10 +200,16 @@ struct Progress {
     untaken: AtomicU32,
     /// hyper has got all of it, or its failure.
     whole: AtomicBool,
+    reader: Arc<Reader>,
 }
 
 impl Progress {
     const NONE: u32 = 0;
+}
+
+/// Who takes the answer of the stream that this task serves.
+pub(super) fn reader() -> Arc<Reader> {
+    ANSWER.with(|progress| progress.reader.clone())
 }
 
 /// Makes the answer tell how it gets on.

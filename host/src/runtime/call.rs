@@ -184,7 +184,9 @@ async fn call_function(
             .with(|mut access| {
                 let store = access.as_context_mut();
                 let response = response_from_guest(store, response, expected, place)?;
-                wasmtime::error::Ok(response.map(|it| hold(&access.get().context, it)))
+                wasmtime::error::Ok(
+                    response.map(|it| count(&access.get().context, it, &invocation)),
+                )
             })?
             .map_err(|error| Failure::InvalidResponse(Arc::new(error)))
             .flatten(),
@@ -194,10 +196,12 @@ async fn call_function(
     Ok(())
 }
 
-/// Counts an answer's body as the guest's memory until it is sent.
-fn hold(context: &Context, response: http::Response<Body>) -> Outcome {
+/// Counts an answer's body until it is taken.
+fn count(context: &Context, response: http::Response<Body>, invocation: &Invocation) -> Outcome {
     let (head, body) = response.into_parts();
-    let body = context.hold(body).map_err(|_| Failure::OutOfMemory)?;
+    let body = context
+        .count_answer(body, invocation)
+        .map_err(|_| Failure::OutOfMemory)?;
     Ok(http::Response::from_parts(head, body))
 }
 

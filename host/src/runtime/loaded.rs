@@ -3,7 +3,7 @@
 use super::code::Code;
 use super::engine::Engine;
 use super::state::State;
-use crate::capabilities::Grants;
+use crate::capabilities::{Grants, Unread};
 use crate::contract::{Function, FunctionPre};
 use crate::registry::{Interface, Secrets, Version};
 use std::sync::Arc;
@@ -41,6 +41,7 @@ impl Loaded {
             egress: engine.egress.client(manifest.egress.allow.clone()),
             outgoing_requests: version.limits.outgoing_requests,
             memory: version.limits.memory.as_bytes(),
+            unread: Unread::new(version.limits.memory.as_bytes()),
             log_bytes: version.limits.log_output.as_bytes(),
             logs: engine.logs.clone(),
         };

@@ -214,6 +214,61 @@ async fn answers_to_frames_that_nobody_reads_do_not_pile_up() {
     }
 }
 
+/// Whole answers wait in memory for those that take them; those that nobody takes
+/// give way to others.
+#[tokio::test]
+async fn whole_answers_that_nobody_reads_leave_room_for_others() {
+    // Four times an instance's memory.
+    const ROOM: u32 = 64;
+    const LENGTH: usize = 1024 * 1024;
+    let path = format!("/misc/whole/{LENGTH}");
+    let settings = "[gateway]\nwrite_timeout = \"1h\"";
+    let host = attacked(settings, "[limits]\nmemory = \"16MiB\"").await;
+    let health = Health::of(&host).await;
+    let mut frames = Frames::connect(host.listen, &[(INITIAL_WINDOW_SIZE, 0)]).await;
+    let (mut answered, mut reset) = (0, 0);
+    while answered < 2 * ROOM || reset < ROOM {
+        let stream = 2 * answered + 1;
+        if answered < 2 * ROOM {
+            frames.get(stream, &path).await;
+        }
+        loop {
+            let frame = within("a frame", frames.next()).await.expect("one");
+            if frame.kind == kind::HEADERS {
+                assert_eq!((frame.stream, frame.status()), (stream, 200));
+                answered += 1;
+                break;
+            }
+            if frame.kind == kind::RST_STREAM {
+                assert_eq!(frame.code(), code::CANCEL);
+                reset += 1;
+                if answered == 2 * ROOM {
+                    break;
+                }
+            }
+        }
+    }
+
+    // Over HTTP/1.1 it is the connection that goes.
+    let mut wires = Vec::new();
+    for _ in 0..ROOM {
+        let mut wire = Wire::connect(host.listen).await;
+        wire.send("GET /misc/whole/8000000 HTTP/1.1\r\nhost: h\r\n\r\n")
+            .await;
+        let mut status = [0; 12];
+        let read = within("a status", wire.stream.read_exact(&mut status)).await;
+        read.expect("one");
+        assert_eq!(status, *b"HTTP/1.1 200");
+        wires.push(wire);
+    }
+    for _ in 0..8 {
+        let answer = host.get(&path).await;
+        assert_eq!((answer.status.as_u16(), answer.body.len()), (200, LENGTH));
+    }
+    health.is_good(&host, 192).await;
+    drop(wires);
+}
+
 /// All the streams that a connection may have, each with more to send than
 /// anybody takes, though every window is as wide as it can be.
 #[tokio::test]

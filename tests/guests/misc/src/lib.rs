@@ -19,6 +19,7 @@ dunlin::app![
     messages::status,
     messages::count,
     messages::give,
+    messages::whole,
     messages::first_then_rest,
     broken::panics,
     broken::panics_after_the_head,

@@ -86,6 +86,12 @@ pub(crate) async fn give(Path(bytes): Path<usize>) -> Body {
     })
 }
 
+/// The same, handed over whole.
+#[get("/whole/{bytes}")]
+pub(crate) async fn whole(Path(bytes): Path<usize>) -> Vec<u8> {
+    vec![b'x'; bytes]
+}
+
 /// Answers `first`, then whatever still comes in.
 #[post("/first-then-rest")]
 pub(crate) async fn first_then_rest(mut body: Body) -> Body {
