@@ -175,6 +175,21 @@ async fn a_circle_of_calls_meets_its_end() {
     Answer::to(claim(17)).await.failed(508, "loop-detected");
 }
 
+/// What an invocation leaves behind has come as far as its request.
+#[tokio::test]
+async fn a_circle_of_calls_after_the_answers_meets_its_end() {
+    let host = Host::start().await;
+    host.deploy("misc", &format!("[egress]\nallow = [\"{}\"]", host.listen))
+        .await;
+    assert_eq!(host.get("/misc/loop-afterwards").await.ok(), "answered");
+    host.logged("misc", "came back with 508").await;
+    let log = host.logs("misc").await;
+    let served = log
+        .iter()
+        .filter(|line| line["message"] == "came back with 200 OK");
+    assert_eq!(served.count(), 16);
+}
+
 /// Whether they are to blame cannot be told; asking again hurts nobody.
 #[tokio::test]
 async fn bystanders_of_a_trap_that_only_read_are_tried_again() {

@@ -118,6 +118,8 @@ pub struct Usage {
     past_us: AtomicU64,
     rested_us: AtomicU64,
     outgoing: AtomicU32,
+    /// Of what was left behind: how far its request had come.
+    hops: Hops,
     pub(super) logged: AtomicU64,
 }
 
@@ -198,8 +200,10 @@ impl Actor {
     }
 
     pub(super) fn hops(&self) -> Hops {
-        self.invocation()
-            .map_or_else(Hops::default, |invocation| invocation.hops)
+        match self {
+            Self::Invocation(invocation) => invocation.hops,
+            Self::Left(usage) => usage.hops,
+        }
     }
 
     pub(super) fn is(&self, other: &Self) -> bool {
@@ -338,7 +342,10 @@ impl Context {
             // Together: one that was forgotten would begin anew.
             return Actor::Left(self.own.clone());
         }
-        let usage = Arc::<Usage>::default();
+        let usage = Arc::new(Usage {
+            hops: self.running.hops(task),
+            ..Usage::default()
+        });
         self.left.push((task, usage.clone()));
         Actor::Left(usage)
     }

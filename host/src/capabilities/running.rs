@@ -3,8 +3,12 @@
 
 use super::egress::Hops;
 use super::{Actor, Invocation};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use wasmtime::component::GuestTaskId;
+
+/// Most tasks that are remembered for how far their requests had come.
+const MAX_COME_FAR: usize = 256;
 
 /// The list of one instance. Its clones are the same list.
 #[derive(Clone, Default)]
@@ -16,6 +20,9 @@ struct List {
     /// Weak: whoever carries the invocation, up to the last byte of its answer,
     /// keeps it alive.
     invocations: Vec<(GuestTaskId, Weak<Invocation>)>,
+    /// Tasks whose requests came from other functions: what such a task sends has
+    /// come further, even when nobody carries its invocation any more.
+    come_far: VecDeque<(GuestTaskId, Hops)>,
     /// How many there were since nothing was left of any.
     begun: u64,
     /// Outgoing requests of nobody knows which of them.
@@ -42,6 +49,14 @@ impl Running {
             .retain(|(_, running)| running.strong_count() > 0);
         list.invocations.push((task, Arc::downgrade(invocation)));
         list.begun += 1;
+        // Tasks are numbered anew as they end.
+        list.come_far.retain(|(far, _)| *far != task);
+        if invocation.hops > Hops::default() {
+            if list.come_far.len() == MAX_COME_FAR {
+                list.come_far.pop_front();
+            }
+            list.come_far.push_back((task, invocation.hops));
+        }
         match list.invocations.as_slice() {
             [(_, alone)] => alone.clone(),
             _ => Weak::new(),
@@ -52,6 +67,7 @@ impl Running {
     pub(super) fn none_left(&self) {
         let mut list = self.lock();
         (list.begun, list.outgoing) = (0, 0);
+        list.come_far.clear();
     }
 
     /// The invocation that a task runs, if somebody still carries it.
@@ -61,6 +77,15 @@ impl Running {
         let mut newest = list.invocations.iter().rev();
         let found = newest.find(|(id, _)| *id == task);
         found.and_then(|(_, invocation)| invocation.upgrade())
+    }
+
+    /// How far the request had come that `task` runs or ran, 0 where that is no
+    /// longer known.
+    pub(super) fn hops(&self, task: GuestTaskId) -> Hops {
+        let list = self.lock();
+        let mut far = list.come_far.iter();
+        let found = far.find(|(id, _)| *id == task);
+        found.map_or_else(Hops::default, |(_, hops)| *hops)
     }
 
     /// The invocation, if there is but one that somebody still carries.
@@ -85,7 +110,9 @@ impl Running {
         if let Some(alone) = self.alone() {
             return Sender::Alone(Actor::Invocation(alone));
         }
-        let hops = self.all().into_iter().map(|it| it.hops).max();
+        let far = self.lock().come_far.iter().map(|(_, hops)| *hops).max();
+        let running = self.all().into_iter().map(|it| it.hops);
+        let hops = running.chain(far).max();
         Sender::OneOf(hops.unwrap_or_default())
     }
 

@@ -45,6 +45,7 @@ dunlin::app![
     talk::fetches,
     talk::posts,
     talk::calls_itself,
+    talk::calls_itself_afterwards,
     socket::socket_echo,
     socket::socket_sum,
     socket::socket_ends,

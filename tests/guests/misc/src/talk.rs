@@ -103,6 +103,24 @@ pub(crate) async fn posts(Query(errand): Query<Errand>, body: Body) -> Result<Re
     Ok(dunlin::fetch::post(errand.url).body(body).send().await?)
 }
 
+/// Answers, and afterwards has the host that it runs on call this very route.
+#[get("/loop-afterwards")]
+#[expect(clippy::print_stdout, reason = "standard output is what is tested")]
+pub(crate) async fn calls_itself_afterwards(headers: Headers) -> &'static str {
+    let host = headers.get("host").unwrap_or_default();
+    let prefix = headers.get("x-forwarded-prefix").unwrap_or_default();
+    let url = format!("http://{host}{prefix}/loop-afterwards");
+    dunlin::spawn(async move {
+        // Once around the event loop: the answer goes first.
+        dunlin::sleep(Duration::from_millis(30)).await;
+        match dunlin::fetch::get(url).send().await {
+            Ok(answer) => println!("came back with {}", answer.status()),
+            Err(error) => println!("{error}"),
+        }
+    });
+    "answered"
+}
+
 /// Calls the host that it runs on, at this very route.
 #[get("/loop")]
 pub(crate) async fn calls_itself(headers: Headers) -> Result<Response, Error> {
