@@ -1,6 +1,8 @@
 //! What the host counts, and the line that it writes for each invocation.
 
-use crate::harness::{Host, Wire, until};
+use http::Method;
+
+use crate::harness::{Answer, Host, Wire, until};
 
 #[tokio::test]
 async fn every_ending_is_counted_with_its_lane() {
@@ -31,6 +33,74 @@ async fn every_ending_is_counted_with_its_lane() {
         "dunlin_running{function=\"misc\"} 0",
     ];
     has(&host, &expected).await;
+}
+
+/// Each with its status, code and problem for the caller, its metric, and a line
+/// in the log: the function's, once it is clear whose request it was.
+#[tokio::test]
+async fn each_failure_is_answered_counted_and_logged() {
+    let host = Host::start_with(&["-v"]).await;
+    let limits = "cpu = \"200ms\"\ndeadline = \"2s\"\nrequest_body = \"1KiB\"";
+    host.deploy("misc", &format!("[limits]\n{limits}")).await;
+    let long = format!("/{}", "x".repeat(17_000));
+    let rows = [
+        ("GET", "/misc/panic", 502, "guest-trap"),
+        ("GET", "/misc/memory", 502, "out-of-memory"),
+        ("GET", "/misc/bad-status", 502, "invalid-response"),
+        ("GET", "/misc/compute-in-fn", 504, "cpu-limit"),
+        ("GET", "/misc/never", 504, "deadline"),
+        ("POST", "/misc/count", 413, "body-too-large"),
+        ("GET", "/misc/nothing/here", 404, "no-route"),
+        ("DELETE", "/misc/panic", 405, "method-not-allowed"),
+        ("GET", "/nowhere", 404, "unknown-function"),
+        ("GET", &long, 414, "uri-too-long"),
+        ("GET", "/misc/method", 508, "loop-detected"),
+    ];
+    for (method, path, status, code) in rows {
+        let method = Method::try_from(method).expect("is one");
+        let mut request = host.request(method, path);
+        if code == "body-too-large" {
+            request = request.body("x".repeat(2_000));
+        }
+        if code == "loop-detected" {
+            request = request.header("dunlin-hops", 17);
+        }
+        let answer = Answer::to(request).await;
+        answer.failed(status, code);
+        let is_functions = matches!(status, 502 | 504 | 413);
+        is_told(&host, &answer, if is_functions { "misc" } else { "" }).await;
+    }
+    host.deploy("misc", "[limits]\nconcurrency = 1").await;
+    let mut stays = Wire::connect(host.listen).await;
+    stays
+        .send("GET /misc/never-ends HTTP/1.1\r\nhost: h\r\n\r\n")
+        .await;
+    assert_eq!(stays.head().await.status(), 200);
+    let answer = host.get("/misc/method").await;
+    answer.failed(429, "function-overloaded");
+    is_told(&host, &answer, "misc").await;
+}
+
+/// A failure of `function`, or of a request that reached none, is counted once,
+/// and there is a line about it.
+async fn is_told(host: &Host, failure: &Answer, function: &str) {
+    let code = failure.header("dunlin-error");
+    let id = failure.header("x-request-id");
+    let count = format!("dunlin_failures_total{{function=\"{function}\",code=\"{code}\"}} 1");
+    has(host, &[&count]).await;
+    let begin = format!("{code}: ");
+    if function.is_empty() {
+        let said = host.said();
+        let mut lines = said.lines();
+        let is_about = |line: &str| line.contains(id) && line.contains(&begin);
+        assert!(lines.any(is_about), "{code}: {said}");
+    } else {
+        let line = host.logged(function, &begin).await;
+        assert_eq!(
+            (&line["request_id"], &line["source"]),
+            (&id.into(), &"host".into())
+        );
+    }
 }
 
 async fn has(host: &Host, lines: &[&str]) {
