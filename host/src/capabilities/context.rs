@@ -300,7 +300,11 @@ impl Context {
     ///
     /// When the version's answers that were not taken yet leave no room for it.
     pub fn count_answer(&self, answer: Body, invocation: &Invocation) -> Result<Body, NoRoom> {
-        self.grants.unread.count(answer, &invocation.reader)
+        let (reader, id) = (&invocation.reader, &invocation.request_id);
+        self.grants.unread.count(answer, reader, id, |id| {
+            let line = "the answer broke off: nobody takes it, and others need the memory";
+            self.grants.log(Some(&id), line.into());
+        })
     }
 
     /// Nothing is left of any invocation.

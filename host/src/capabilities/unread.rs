@@ -2,6 +2,7 @@
 //! they are memory of the host: those that nobody takes give way to others.
 
 use crate::contract::Body;
+use crate::telemetry::RequestId;
 use bytes::Bytes;
 use futures::task::AtomicWaker;
 use rustc_hash::FxHashMap;
@@ -74,6 +75,7 @@ struct Ledger {
 struct Entry {
     bytes: usize,
     reader: Arc<Reader>,
+    request_id: RequestId,
 }
 
 impl Ledger {
@@ -85,15 +87,13 @@ impl Ledger {
 
     /// Gives up the answer whose reader has taken nothing for longest. It is
     /// freed as soon as its connection notices.
-    fn give_one_up(&mut self) -> Result<(), NoRoom> {
+    fn give_one_up(&mut self) -> Result<RequestId, NoRoom> {
         let stalled = self.answers.iter();
         let stalled = stalled.filter_map(|(id, it)| Some((it.reader.stalled_since()?, *id)));
         let (_, id) = stalled.min().ok_or(NoRoom)?;
-        if let Some(entry) = self.remove(id) {
-            tracing::debug!(target: "dunlin", "an answer that nobody takes gives way to others");
-            entry.reader.give_up();
-        }
-        Ok(())
+        let entry = self.remove(id).ok_or(NoRoom)?;
+        entry.reader.give_up();
+        Ok(entry.request_id)
     }
 }
 
@@ -107,12 +107,18 @@ impl Unread {
     }
 
     /// Counts an answer until the last of it is dropped. Others, which nobody
-    /// takes, give way to it.
+    /// takes, give way to it: `given_up` is told of each.
     ///
     /// # Errors
     ///
     /// When that is not enough.
-    pub fn count(&self, answer: Body, reader: &Arc<Reader>) -> Result<Body, NoRoom> {
+    pub(super) fn count(
+        &self,
+        answer: Body,
+        reader: &Arc<Reader>,
+        request_id: &RequestId,
+        given_up: impl Fn(RequestId),
+    ) -> Result<Body, NoRoom> {
         let bytes = match answer {
             Body::Whole(bytes) if bytes.len() >= SMALL => bytes,
             other => return Ok(other),
@@ -122,7 +128,7 @@ impl Unread {
         }
         let mut ledger = lock(&self.ledger);
         while ledger.bytes + bytes.len() > self.limit {
-            ledger.give_one_up()?;
+            given_up(ledger.give_one_up()?);
         }
         ledger.bytes += bytes.len();
         ledger.last += 1;
@@ -130,6 +136,7 @@ impl Unread {
         let entry = Entry {
             bytes: bytes.len(),
             reader: reader.clone(),
+            request_id: request_id.clone(),
         };
         ledger.answers.insert(id, entry);
         let ledger = self.ledger.clone();
@@ -176,7 +183,8 @@ mod tests {
     #[test]
     fn an_answer_is_counted_until_the_last_of_it_is_gone() {
         let (unread, reader) = (Unread::new(25_000), Arc::default());
-        let count = |bytes| unread.count(answer(bytes), &reader);
+        let id = RequestId::given_or_new(None);
+        let count = |bytes| unread.count(answer(bytes), &reader, &id, |_| ());
         let first = count(60_000).unwrap();
         let copy = first.try_clone();
         drop(first);
@@ -194,18 +202,28 @@ mod tests {
         let cx = Context::from_waker(noop_waker_ref());
         let unread = Unread::new(25_000);
         let readers: [Arc<Reader>; 3] = Default::default();
-        let count = |reader| unread.count(answer(30_000), reader);
-        let _answers = readers.each_ref().map(|reader| count(reader).unwrap());
-        let newcomer = Arc::default();
-        assert!(count(&newcomer).is_err(), "all of them take something");
+        let ids = [(); 3].map(|()| RequestId::given_or_new(None));
+        let mut answers = Vec::new();
+        for (reader, id) in readers.iter().zip(&ids) {
+            let counted = unread.count(answer(30_000), reader, id, |_| unreachable!());
+            answers.push(counted.unwrap());
+        }
+        let (newcomer, its_id) = (Arc::default(), RequestId::given_or_new(None));
+        let given_up = std::cell::RefCell::new(Vec::new());
+        let count = || {
+            let given_up = |id: RequestId| given_up.borrow_mut().push(id);
+            unread.count(answer(30_000), &newcomer, &its_id, given_up)
+        };
+        assert!(count().is_err(), "all of them take something");
 
         for reader in [&readers[1], &readers[2], &readers[0]] {
             assert!(!reader.stalls(&cx));
         }
         readers[1].takes();
-        let _fourth = count(&newcomer).unwrap();
-        let given_up = readers.each_ref().map(|reader| reader.stalls(&cx));
-        assert_eq!(given_up, [false, false, true]);
+        let _fourth = count().unwrap();
+        assert_eq!(*given_up.borrow(), [ids[2].clone()]);
+        let ended = readers.each_ref().map(|reader| reader.stalls(&cx));
+        assert_eq!(ended, [false, false, true]);
         assert_eq!(lock(&unread.ledger).bytes, 90_000);
     }
 }

@@ -249,6 +249,8 @@ async fn whole_answers_that_nobody_reads_leave_room_for_others() {
         }
     }
 
+    host.logged("misc", "nobody takes it").await;
+
     // Over HTTP/1.1 it is the connection that goes.
     let mut wires = Vec::new();
     for _ in 0..ROOM {
