@@ -44,6 +44,23 @@ async fn a_route_that_keeps_computing_is_learned_and_says_so() {
     );
 }
 
+/// Not for long enough to be moved, but so often that who shares an instance with
+/// it would wait for it time and again.
+#[tokio::test]
+async fn a_route_that_keeps_computing_gets_instances_of_its_own() {
+    let host = Host::start_with(&["--workers", "1"]).await;
+    host.deploy("misc", "").await;
+    let computed = async || host.get("/misc/computed").await.ok().to_owned();
+    assert_eq!(host.get("/misc/compute/1").await.ok(), "done");
+    assert_eq!(computed().await, "1");
+    until("they are apart", async || {
+        let before = computed().await;
+        assert_eq!(host.get("/misc/compute/5").await.ok(), "done");
+        (computed().await == before).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn those_who_shared_an_instance_with_one_that_was_moved_are_answered() {
     let host = Host::start().await;

@@ -211,6 +211,18 @@ impl Route {
         self.learned().lane.promoted()
     }
 
+    /// Notes that an invocation was interrupted on the async lane and had still
+    /// more to compute.
+    pub fn interrupted(&self) {
+        self.learned().lane.interrupted();
+    }
+
+    /// Whether its invocations keep computing, if not for so long that they are
+    /// promoted: who shares an instance with one of them waits for it.
+    pub fn computes(&self) -> bool {
+        self.learned().lane.computes()
+    }
+
     /// Notes that an invocation took its instance down. When that makes it a
     /// habit, the route's requests get instances of their own from now on: for
     /// how long is returned.

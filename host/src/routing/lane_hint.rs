@@ -9,12 +9,15 @@ use std::time::Duration;
 ///
 /// An invocation that computes too long on the async lane is moved to the
 /// blocking lane. When that keeps happening, the route is learned: it starts
-/// there, until the version is replaced or the host stops.
+/// there, until the version is replaced or the host stops. One that keeps
+/// computing for less than that is learned to be apart from those that wait.
 #[derive(Debug)]
 pub(super) struct LaneHint {
     declared: Lane,
     learned: AtomicBool,
     promotions: Habit,
+    computes: AtomicBool,
+    interruptions: Habit,
     cpu_us: AtomicU64,
 }
 
@@ -24,6 +27,8 @@ impl LaneHint {
             declared,
             learned: AtomicBool::new(false),
             promotions: Habit::default(),
+            computes: AtomicBool::new(false),
+            interruptions: Habit::default(),
             cpu_us: AtomicU64::new(0),
         }
     }
@@ -39,6 +44,18 @@ impl LaneHint {
     /// Notes one promotion; true when it makes the route a learned one.
     pub(super) fn promoted(&self) -> bool {
         self.promotions.happened(Now::read()) && !self.learned.swap(true, Ordering::Relaxed)
+    }
+
+    /// Notes that an invocation was interrupted and had still more to compute.
+    pub(super) fn interrupted(&self) {
+        if self.interruptions.happened(Now::read()) {
+            self.computes.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the route keeps computing for so long that others notice.
+    pub(super) fn computes(&self) -> bool {
+        self.computes.load(Ordering::Relaxed)
     }
 
     /// Notes the CPU time of an invocation that was promoted or started on the

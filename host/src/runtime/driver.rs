@@ -2,6 +2,7 @@
 //! or after a promotion, in turns on the blocking lane.
 
 use super::advice;
+use super::line::InLine;
 use super::status::Status;
 use crate::capabilities::Grants;
 use crate::names::FunctionName;
@@ -36,6 +37,8 @@ impl Blocking {
 pub(super) struct Promotable {
     /// None: it was moved.
     pub(super) driving: Option<Driving>,
+    /// Where it stands among those that compute here; None: it does not compute.
+    pub(super) in_line: Option<InLine>,
     pub(super) status: Arc<Status>,
     /// One of the function's, whichever: it counts for all of them.
     pub(super) route: Route,
@@ -69,13 +72,24 @@ impl Future for Promotable {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(driving) = &mut self.driving else {
+        let this = &mut *self;
+        let Some(driving) = &mut this.driving else {
             return Poll::Ready(());
         };
+        if let Some(place) = &mut this.in_line
+            && !place.is_next(cx)
+        {
+            return Poll::Pending;
+        }
         if driving.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        if !self.status.pace.take_promotion() {
+        if !this.status.pace.take_promotion() {
+            if this.status.pace.is_computing() {
+                this.in_line.get_or_insert_with(InLine::join).had_turn();
+            } else {
+                this.in_line = None;
+            }
             return Poll::Pending;
         }
         // Those who came along finish there; new ones get another instance.

@@ -25,6 +25,8 @@ use wasmtime::{AsContextMut as _, PoolConcurrencyLimitError, Store, Trap};
 /// An instance, from outside.
 pub(super) struct Handle {
     pub(super) status: Arc<Status>,
+    /// It is for routes that keep computing, or for those that do not.
+    pub(super) computes: bool,
     /// When it was last put aside.
     pub(super) idle_since: std::sync::Mutex<Instant>,
     mailbox: Arc<Mailbox>,
@@ -53,6 +55,7 @@ impl Handle {
             Seat::Async { handle, .. } => {
                 handle.spawn(Promotable {
                     driving: Some(driving),
+                    in_line: None,
                     status: status.clone(),
                     route: route.clone(),
                     grants: loaded.grants.clone(),
@@ -65,6 +68,7 @@ impl Handle {
         }
         Self {
             status,
+            computes: route.computes(),
             idle_since: std::sync::Mutex::new(Instant::now()),
             mailbox,
         }

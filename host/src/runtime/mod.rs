@@ -18,6 +18,7 @@ mod inspect;
 mod instance;
 mod instances;
 mod limits;
+mod line;
 mod loaded;
 mod mailbox;
 mod pace;

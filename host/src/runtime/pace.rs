@@ -22,6 +22,10 @@ pub(super) const ASYNC_BUDGET: Duration = Duration::from_millis(10);
 /// wait behind it. One tick may be the end of an answer.
 pub(super) const LEFT_BEHIND_BUDGET: Duration = Duration::from_millis(2);
 
+/// CPU time from which on others notice that an invocation computes. One tick may
+/// be the end of an answer.
+const NOTICEABLE: Duration = Duration::from_millis(2);
+
 /// Ticks that a guest computes before it goes to the back of the queue.
 const ASYNC_SLICE_TICKS: u64 = 1;
 const BLOCKING_SLICE_TICKS: u64 = 10;
@@ -129,6 +133,11 @@ impl Pace {
         }
         if used.of_limit > limit {
             return Err(CpuLimitReached);
+        }
+        let before = used.at_a_stretch.saturating_sub(slice);
+        let is_noticed = before < NOTICEABLE && used.at_a_stretch >= NOTICEABLE;
+        if let Some(route) = route.filter(|_| is_noticed && !self.is_blocking()) {
+            route.interrupted();
         }
         if !is_due {
             return Ok(Ticked::GoOn);

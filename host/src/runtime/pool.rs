@@ -99,9 +99,10 @@ impl Pool {
         // Who stays for hours need not mind a moment's computing, and wants to be
         // where the others are.
         let joins_any = route.is_websocket();
+        let computes = route.computes();
         // The fullest first, so that the others can become idle.
         let free = instances.iter().find(|handle| {
-            (joins_any || !handle.status.pace.is_computing())
+            (joins_any || handle.computes == computes && !handle.status.pace.is_computing())
                 && handle.status.is_open()
                 && handle.status.busy.load(Ordering::Relaxed) < MAX_SHARED
         });

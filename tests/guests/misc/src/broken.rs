@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::hint::black_box;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dunlin::prelude::*;
@@ -82,11 +83,20 @@ pub(crate) fn computes_for_ever_in_fn() {
     spin()
 }
 
+static COMPUTED: AtomicUsize = AtomicUsize::new(0);
+
 /// Declared `async fn` by mistake.
 #[get("/compute/{millis}")]
 pub(crate) async fn computes_for_a_while(Path(millis): Path<u64>) -> String {
     compute(Duration::from_millis(millis));
+    COMPUTED.fetch_add(1, Ordering::Relaxed);
     "done".to_owned()
+}
+
+/// How often this instance has computed for a while.
+#[get("/computed")]
+pub(crate) async fn has_computed() -> String {
+    COMPUTED.load(Ordering::Relaxed).to_string()
 }
 
 /// Takes about this CPU time, not wall time: however busy the machine is, it is

@@ -33,6 +33,7 @@ dunlin::app![
     broken::computes_for_ever,
     broken::computes_for_ever_in_fn,
     broken::computes_for_a_while,
+    broken::has_computed,
     broken::bad_header,
     broken::bad_status,
     talk::sleeps,
