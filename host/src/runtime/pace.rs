@@ -2,7 +2,8 @@
 //!
 //! CPU time is sampled. The engine's clock interrupts a guest that computes at
 //! each tick; one that is done sooner is never interrupted, and so costs
-//! nothing to measure and has, as far as anybody can tell, used nothing.
+//! nothing to measure and has, as far as anybody can tell, used nothing. What
+//! goes on after its first tick is measured.
 
 use crate::capabilities::Actor;
 use crate::registry::Lane;
@@ -116,13 +117,7 @@ impl Pace {
             began_ns => {
                 let now_ns = thread_cpu_ns();
                 self.began_ns.store(now_ns, Ordering::Relaxed);
-                let measured = Duration::from_nanos(now_ns.saturating_sub(began_ns));
-                // No instruction is interrupted, and some fill all of a memory.
-                if self.is_blocking() {
-                    measured
-                } else {
-                    measured.max(TICK)
-                }
+                Duration::from_nanos(now_ns.saturating_sub(began_ns))
             }
         };
         let used = actor.usage().add_cpu(slice);
