@@ -34,6 +34,8 @@ async fn a_route_that_keeps_computing_is_learned_and_says_so() {
     let line = host.logged("misc", "declare its handler `fn`").await;
     assert_eq!(line["source"], "host");
     assert!(line["request_id"].is_string(), "{line}");
+    let message = line["message"].as_str().expect("is one");
+    assert!(message.contains("computes for up to "), "{message}");
     // It still answers, from the other lane.
     assert_eq!(host.get("/misc/compute/50").await.ok(), "done");
     // Another version is another story.

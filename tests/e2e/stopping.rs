@@ -131,6 +131,11 @@ async fn a_second_signal_ends_at_once() {
     upstream.hanging(1).await;
     host.signal(Signal::TERM);
     refuses_connections(&host).await;
+    for (path, status) in [("readyz", 503), ("healthz", 200)] {
+        let url = format!("http://{}/{path}", host.admin);
+        let answer = reqwest::get(url).await.expect("is answered");
+        assert_eq!(answer.status(), status, "{path}");
+    }
     assert!(!hanging.is_finished());
     host.signal(Signal::TERM);
     assert!(host.ended().await.success(), "{}", host.said());

@@ -211,6 +211,11 @@ impl Route {
         self.learned().lane.promoted()
     }
 
+    /// The most CPU time that an invocation used, if the route was learned.
+    pub fn learned_cpu(&self) -> Option<Duration> {
+        self.deployed.learned(self.id)
+    }
+
     /// Notes that an invocation was interrupted on the async lane and had still
     /// more to compute.
     pub fn interrupted(&self) {

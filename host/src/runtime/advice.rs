@@ -7,11 +7,13 @@ use crate::capabilities::{Grants, Invocation};
 /// A route that is declared async, and was learned to compute.
 pub(super) fn learned(grants: &Grants, invocation: &Invocation) {
     let spec = invocation.route.spec();
+    let cpu = invocation.route.learned_cpu().unwrap_or(ASYNC_BUDGET);
     let line = format!(
-        "`{} {}` is declared async but computes for more than {} ms: from now on it starts on the \
-         blocking lane; declare its handler `fn`",
+        "`{} {}` is declared async but computes for up to {} ms, more than {}: from now on it \
+         starts on the blocking lane; declare its handler `fn`",
         spec.method,
         spec.path,
+        cpu.as_millis(),
         ASYNC_BUDGET.as_millis(),
     );
     grants.log(Some(&invocation.request_id), line);

@@ -1,6 +1,6 @@
 //! The threads of both lanes.
 
-use super::admission::{Counted, Places};
+use super::admission::{Counted, Patience, Places};
 use super::permit::{LanePermit, Refused, Seat};
 use super::turns::Turns;
 use crate::registry::Lane;
@@ -34,7 +34,8 @@ pub struct LanesConfig {
     /// Invocations at once, over all functions. Default 10,000.
     pub max_invocations: usize,
     /// Exclusive instances that may run at once on either lane. Default 1,500:
-    /// more than one function may have, fewer than the engine has room for.
+    /// more than a function may have by default, fewer than the engine has room
+    /// for.
     pub max_exclusive: usize,
     /// Invocations that may wait for one of these, or for their start on the
     /// blocking lane. Default 1,000.
@@ -90,6 +91,7 @@ pub struct Lanes {
     turns: Turns,
     invocations: Places,
     exclusive: Places,
+    max_wait: Duration,
 }
 
 impl Lanes {
@@ -121,8 +123,9 @@ impl Lanes {
                 config.max_waiting,
                 config.max_wait,
             ),
-            invocations: Places::new(config.max_invocations, config.max_waiting, config.max_wait),
-            exclusive: Places::new(config.max_exclusive, config.max_waiting, config.max_wait),
+            invocations: Places::new(config.max_invocations, config.max_waiting),
+            exclusive: Places::new(config.max_exclusive, config.max_waiting),
+            max_wait: config.max_wait,
         })
     }
 
@@ -174,16 +177,20 @@ impl Lanes {
     /// the invocation's `deadline`.
     pub async fn admit(&self, route: &Route, deadline: Instant) -> Result<LanePermit, Refused> {
         let function = Counted::invocation_of(route).ok_or(Refused::FunctionOverloaded)?;
+        let mut patience = Patience::new(deadline, self.max_wait);
         let start = match route.lane() {
             Lane::Async => None,
             // Boxed, so that the async lane carries no room for the wait.
-            Lane::Blocking => Some(Box::pin(self.turns.start(route.function(), deadline)).await?),
+            Lane::Blocking => {
+                let until = patience.until();
+                Some(Box::pin(self.turns.start(route.function(), until)).await?)
+            }
         };
-        let invocation = self.invocations.take(deadline).await?;
+        let invocation = self.invocations.take(&mut patience).await?;
         let exclusive = if route.is_shared() {
             None
         } else {
-            Some(self.exclusive.take(deadline).await?)
+            Some(self.exclusive.take(&mut patience).await?)
         };
         let seat = match route.lane() {
             Lane::Async => {
