@@ -140,6 +140,9 @@ async fn a_host_that_is_full_says_so_and_starts_nothing() {
         lines.any(|message| message.contains(text))
     };
     assert!(said("host-overloaded"), "{log:#?}");
+    let counted = "dunlin_failures_total{function=\"misc\",code=\"host-overloaded\"} 1\n";
+    let metrics = host.metrics().await;
+    assert!(metrics.contains(counted), "{metrics}");
     assert!(!said("refused"), "the guest ran: {log:#?}");
 
     drop(stays);

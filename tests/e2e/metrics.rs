@@ -12,6 +12,12 @@ async fn every_ending_is_counted_with_its_lane() {
     host.get("/misc/compute/100").await.ok();
     host.get("/misc/panic").await.failed(502, "guest-trap");
     host.get("/nowhere").await.failed(404, "unknown-function");
+    let mut broken = Wire::connect(host.listen).await;
+    let head = "POST /misc/fail-midway HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n";
+    broken.send(head).await;
+    assert_eq!(broken.head().await.status(), 200);
+    broken.send_chunk("more").await;
+    broken.rest().await;
     let mut leaving = Wire::connect(host.listen).await;
     leaving
         .send("GET /misc/never HTTP/1.1\r\nhost: h\r\n\r\n")
@@ -19,7 +25,7 @@ async fn every_ending_is_counted_with_its_lane() {
     let expected = [
         "dunlin_invocations_total{function=\"misc\",lane=\"async\",outcome=\"answered\"} 1",
         "dunlin_invocations_total{function=\"misc\",lane=\"blocking\",outcome=\"answered\"} 1",
-        "dunlin_invocations_total{function=\"misc\",lane=\"async\",outcome=\"failed\"} 1",
+        "dunlin_invocations_total{function=\"misc\",lane=\"async\",outcome=\"failed\"} 2",
         "dunlin_failures_total{function=\"misc\",code=\"guest-trap\"} 1",
         "dunlin_failures_total{function=\"\",code=\"unknown-function\"} 1",
         "dunlin_promotions_total{function=\"misc\"} 1",
@@ -29,7 +35,7 @@ async fn every_ending_is_counted_with_its_lane() {
     drop(leaving);
     let expected = [
         "dunlin_invocations_total{function=\"misc\",lane=\"async\",outcome=\"cancelled\"} 1",
-        "dunlin_invocation_seconds_count{function=\"misc\"} 4",
+        "dunlin_invocation_seconds_count{function=\"misc\"} 5",
         "dunlin_running{function=\"misc\"} 0",
     ];
     has(&host, &expected).await;
